@@ -145,14 +145,9 @@ public struct Attention<Element: Scalar>: Sendable {
       weight.multiply(state, into: query, accumulate: false)
     } else {
       query.fill(0)
-      addScaled(scaleValue(context), state, to: query)
+      query.addScaled(scaleValue(context), state)
     }
     return query
-  }
-
-  /// y += α x of equal shapes.
-  func addScaled(_ alpha: Element, _ x: MatrixView<Element>, to y: MatrixView<Element>) {
-    for row in 0..<x.rows { y.row(row).addScaled(alpha, x.row(row), count: x.columns) }
   }
 
   /// The rows of a step with their positions in the source.
@@ -333,7 +328,7 @@ extension Attention {
     if let query {
       context.packed(query.weight, transposed: false).multiply(dQuery, into: stateGradient, accumulate: true)
     } else {
-      addScaled(scaleValue(context), dQuery, to: stateGradient)
+      stateGradient.addScaled(scaleValue(context), dQuery)
     }
   }
 
@@ -359,8 +354,7 @@ extension Attention {
     }
     if let query {
       context.multiply(reverse.queries, states, .left, into: gradients.matrix(query.weight), accumulate: true)
-      let dQuery = reverse.queries
-      dQuery.addColumnSums(to: gradients.pointer(query.bias))
+      reverse.queries.addColumnSums(to: gradients.pointer(query.bias))
     }
     if let v { addVGradient(v, reverse, into: gradients, context) }
     addFeatureGradient(reverse, into: gradients)

@@ -41,13 +41,23 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
 
   private func readPiece(_ prompts: [[Int32]]) {
     let layout = PackedLayout(lengths: prompts.map(\.count))
-    let ids = layout.pack(prompts)
-    let order = layout.order.map { Int32($0) }
-    // The stream at each place of the sorted order, and the place of each stream.
-    let places = layout.positions.map { Int32($0) }
-    ids.withUnsafeBufferPointer { ids in
-      guard let base = ids.baseAddress else { return }
-      model.read(base, layout, order: order, places: places, state: state.views, context)
+    layout.pack(prompts).withUnsafeBufferPointer { ids in
+      guard let tokens = ids.baseAddress else { return }
+      model.requireInVocabulary(tokens, ids.count, lowest: 0)
+      context.arena.scoped {
+        // The stream at each place of the sorted order, and the place of each stream.
+        let order = context.arena.indexes(sequenceCount) { layout.order[$0] }
+        let positions = layout.positions
+        let places = context.arena.indexes(sequenceCount) { positions[$0] }
+        let sorted = state.views.map { kept in
+          let copy = context.arena.matrix(kept.rows, kept.columns)
+          copy.gatherRows(of: kept, at: order)
+          return copy
+        }
+        let unrolled = model.stack.unroll(
+          .indexed(tokens, count: ids.count, table: model.embedding), layout, from: sorted, context)
+        for (kept, final) in zip(state.views, unrolled.finalState) { kept.gatherRows(of: final, at: places) }
+      }
     }
   }
 
@@ -122,36 +132,5 @@ struct StateRows<Element: Scalar> {
       views[index] = view
     }
     self.count = count
-  }
-}
-
-extension LanguageModel {
-  /// Advances streams over texts of any lengths, without the output layer.
-  ///
-  /// - Parameters:
-  ///   - tokens: packed ids.
-  ///   - order: the stream of each sorted position.
-  ///   - places: the sorted position of each stream.
-  ///   - state: [streams, part] for each part, advanced in place.
-  fileprivate func read(
-    _ tokens: UnsafePointer<Int32>, _ layout: PackedLayout, order: [Int32], places: [Int32],
-    state: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) {
-    for row in 0..<layout.rowCount {
-      precondition(
-        tokens[row] >= 0 && Int(tokens[row]) < shape.vocabularySize,
-        "id \(tokens[row]) in a prompt for a vocabulary of \(shape.vocabularySize)")
-    }
-    context.arena.scoped {
-      let sorted = state.map { context.arena.matrix($0.rows, $0.columns) }
-      for (kept, copy) in zip(state, sorted) {
-        copy.gatherRows(of: kept, at: order)
-      }
-      let unrolled = stack.unroll(
-        .indexed(tokens, count: layout.rowCount, table: embedding), layout, from: sorted, context)
-      for (kept, final) in zip(state, unrolled.finalState) {
-        kept.gatherRows(of: final, at: places)
-      }
-    }
   }
 }

@@ -125,13 +125,8 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     switch (input.content, table, characters) {
     case (.tokens(let ids, _), .some(let table), .none):
       let index = pack(ids, callerRows, layout.rowCount, table, context)
-      guard context.dropout != nil, dropout > 0 else {
-        return Trace(output: .indexed(index, count: layout.rowCount, table: table), ids: index)
-      }
-      let x = context.arena.matrix(layout.rowCount, table.shape[1])
-      x.gatherRows(of: context.parameters.matrix(table), at: index)
-      context.drop(x, rate: dropout, stream: 0)
-      return Trace(output: .dense(x), ids: index)
+      return Trace(
+        output: context.embedded(index, count: layout.rowCount, table: table, dropout: dropout), ids: index)
     case (.tokens(let ids, .some(let forms)), .some(let table), .some(let characters)):
       let index = pack(ids, callerRows, layout.rowCount, table, context)
       let x = context.arena.matrix(layout.rowCount, outputSize)

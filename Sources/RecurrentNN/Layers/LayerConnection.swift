@@ -93,22 +93,19 @@ extension LayerConnection {
     }
   }
 
-  /// Returns the gradient of the layer's output for some rows, in arena memory or `dOutput` itself. Overwrites `dCarried`
-  /// with that of the carried value.
+  /// The gradients of the layer's output and of the carried value for some rows, in arena memory or `dOutput` itself. Without
+  /// a connection nothing is carried.
   func split<Element>(
     _ level: StackLevel<Element>, rows: Range<Int>, _ dOutput: MatrixView<Element>,
-    carried dCarried: MatrixView<Element>, _ context: LayerContext<Element>
-  ) -> MatrixView<Element> {
+    _ context: LayerContext<Element>
+  ) -> (computed: MatrixView<Element>, carried: MatrixView<Element>?) {
     switch self {
-    case .none:
-      dCarried.fill(0)
-      return dOutput
-    case .residual:
-      dCarried.copy(from: dOutput)
-      return dOutput
+    case .none: return (dOutput, nil)
+    case .residual: return (dOutput, dOutput.copied(to: context.arena))
     case .highway(let weight, _):
       let (dOutput, gate) = (dOutput.contiguous(context.arena), level.gate.rows(rows))
       let dComputed = context.arena.matrix(dOutput.rows, dOutput.columns)
+      let dCarried = context.arena.matrix(dOutput.rows, dOutput.columns)
       rnd_highway_backward(
         Element.kernelType,
         rnd_highway(
@@ -116,7 +113,7 @@ extension LayerConnection {
           y: level.computed.row(rows.lowerBound), out: nil, d_out: dOutput.base, dx: dCarried.base,
           dy: dComputed.base))
       context.packed(weight, transposed: false).multiply(gate, into: dCarried, accumulate: true)
-      return dComputed
+      return (dComputed, dCarried)
     }
   }
 

@@ -68,7 +68,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
         continue
       }
       let carried = levels.last?.output ?? below.output
-      let read = dropped(carried, below: children.count, context)
+      let read = context.dropped(carried, rate: dropout, stream: children.count)
       let child = layer.unroll(.dense(read), layout, from: state, context)
       let connection = connections[levels.count]
       let level = connection.makeLevel(carried: carried, read: read, computed: child.output, context)
@@ -80,29 +80,6 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     trace.input = input
     trace.finalState = children.flatMap(\.finalState)
     return trace
-  }
-
-  var drops: Bool { dropout > 0 }
-
-  /// A copy with dropped units, or the matrix itself if nothing is dropped: the layer below still needs its
-  /// own output.
-  private func dropped(
-    _ output: MatrixView<Element>, below position: Int, _ context: LayerContext<Element>
-  ) -> MatrixView<Element> {
-    guard drops, context.dropout != nil else { return output }
-    let result = context.arena.matrix(output.rows, output.columns)
-    drop(output, to: result, below: position, firstRow: 0, context)
-    return result
-  }
-
-  /// Drops units below a layer, or the same units of a gradient; does nothing without dropout.
-  func drop(
-    _ x: MatrixView<Element>, to y: MatrixView<Element>, below position: Int, firstRow: Int,
-    _ context: LayerContext<Element>
-  ) {
-    guard drops, let masks = context.dropout else { return }
-    Element.dropout(
-      from: x, to: y, masks.rows.dropFirst(firstRow), masks.key(stream: position), rate: dropout)
   }
 
   /// Propagates a gradient back through a layer above the lowest and its dropout and connection.
@@ -117,17 +94,11 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     _ context: LayerContext<Element>,
     through layer: (_ computed: MatrixView<Element>, _ below: MatrixView<Element>) -> Void
   ) -> MatrixView<Element> {
-    let (connection, width) = (connections[position - 1], layers[position].inputSize)
-    let below = context.arena.matrix(rows.count, width)
-    guard !connection.isNone else {
-      layer(gradient, below)
-      drop(below, to: below, below: position, firstRow: rows.lowerBound, context)
-      return below
-    }
-    let carried = context.arena.matrix(rows.count, width)
-    layer(connection.split(level, rows: rows, gradient, carried: carried, context), below)
-    drop(below, to: below, below: position, firstRow: rows.lowerBound, context)
-    below.add(carried)
+    let below = context.arena.matrix(rows.count, layers[position].inputSize)
+    let (computed, carried) = connections[position - 1].split(level, rows: rows, gradient, context)
+    layer(computed, below)
+    context.drop(below, rate: dropout, stream: position, firstRow: rows.lowerBound)
+    if let carried { below.add(carried) }
     return below
   }
 
@@ -228,7 +199,7 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
       cell.0.begin(
         layout, from: Array(initial[cell.1]), precomputing: position == 0 ? known : nil, context)
     }
-    let drops = context.dropout != nil && stack.drops
+    let drops = context.dropout != nil && stack.dropout > 0
     var levels: [StackLevel<Element>] = []
     for (below, child) in zip(children, children.dropFirst()) {
       let carried = levels.last?.output ?? below.output
@@ -248,7 +219,9 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
     for (position, cell) in cells.enumerated().dropFirst() {
       let level = trace.levels[position - 1]
       let read = level.read.rows(rows)
-      stack.drop(level.carried.rows(rows), to: read, below: position, firstRow: rows.lowerBound, context)
+      context.drop(
+        level.carried.rows(rows), into: read, rate: stack.dropout, stream: position, firstRow: rows.lowerBound
+      )
       cell.forward(step: t, read, trace.children[position], context)
       stack.connections[position - 1].join(level, rows: rows, context)
     }

@@ -65,12 +65,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
 
   // MARK: Forward
 
-  /// Runs all layers. The layout of the result is that of the output.
-  ///
-  /// - Parameters:
-  ///   - input: `layout.rowCount` vectors of `inputSize`.
-  ///   - initial: for each part of ``stateSize`` a matrix [batchSize, part] in sorted order.
-  ///   - context: with the masks of `layout`.
+  /// Runs all layers. The layout of the result is that of the output; the masks of the context are those of `layout`.
   public func unroll(
     _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
     _ context: LayerContext<Element>
@@ -138,13 +133,6 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
 
   // MARK: Backward
 
-  /// The backward pass of all layers, once for each call of `unroll`.
-  ///
-  /// - Parameters:
-  ///   - outputGradient: [trace.layout.rowCount, outputSize].
-  ///   - stateGradient: gradient of the final state on entry, of the initial state on return.
-  ///   - inputGradient: overwritten with the gradient of a dense input if given.
-  ///   - gradients: parameter gradients are ADDED here.
   public func backpropagate(
     _ trace: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
     inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
@@ -159,8 +147,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
         let own = masked(child.layout, context, isLowest: isLowest)
         layer.backpropagate(
           child, outputGradient: gradient, stateGradient: Array(stateGradient[partRanges[position]]),
-          inputGradient: below,
-          into: gradients, own)
+          inputGradient: below, into: gradients, own)
         guard !isLowest, let below else { return }
         own.drop(below, rate: dropout, stream: position)
         gradient = separate(below, trace.children[position - 1].layout, context)

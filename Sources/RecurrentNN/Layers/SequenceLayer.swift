@@ -33,21 +33,37 @@ public struct LayerContext<Element: Scalar> {
     workspace.packed(weight, rows: rows, columns: columns, of: parameters, transposed: transposed)
   }
 
-  /// Drops units in place if there are masks. On a gradient this is the backward pass of dropout.
+  /// Drops units if there are masks and does nothing otherwise. On a gradient this is the backward pass of dropout.
   ///
   /// - Parameters:
+  ///   - y: overwritten with the result; nil: `x` itself.
   ///   - stream: the number of the stream of the masks.
   ///   - firstRow: row of the batch that is row 0 of `x`.
-  func drop(_ x: MatrixView<Element>, rate: Double, stream: Int, firstRow: Int = 0) {
+  func drop(
+    _ x: MatrixView<Element>, into y: MatrixView<Element>? = nil, rate: Double, stream: Int, firstRow: Int = 0
+  ) {
     guard let masks = dropout, rate > 0 else { return }
-    Element.dropout(from: x, to: x, masks.rows.dropFirst(firstRow), masks.key(stream: stream), rate: rate)
+    Element.dropout(
+      from: x, to: y ?? x, masks.rows.dropFirst(firstRow), masks.key(stream: stream), rate: rate)
+  }
+
+  /// Rows of a table: looked up here if units are dropped, otherwise by the layer that reads them, which may project the table
+  /// instead.
+  func embedded(
+    _ ids: UnsafePointer<Int32>, count: Int, table: Parameter, dropout rate: Double
+  ) -> SequenceInput<Element> {
+    guard dropout != nil, rate > 0 else { return .indexed(ids, count: count, table: table) }
+    let x = arena.matrix(count, table.shape[1])
+    x.gatherRows(of: parameters.matrix(table), at: ids)
+    drop(x, rate: rate, stream: 0)
+    return .dense(x)
   }
 
   /// A copy with dropped units, or the matrix itself if nothing is dropped.
   func dropped(_ x: MatrixView<Element>, rate: Double, stream: Int) -> MatrixView<Element> {
-    guard let masks = dropout, rate > 0 else { return x }
+    guard dropout != nil, rate > 0 else { return x }
     let result = arena.matrix(x.rows, x.columns)
-    Element.dropout(from: x, to: result, masks.rows, masks.key(stream: stream), rate: rate)
+    drop(x, into: result, rate: rate, stream: stream)
     return result
   }
 }

@@ -169,7 +169,9 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ) -> (unrolled: Unrolled<Element>, context: LayerContext<Element>) {
     let context = whole.rows(from: part.firstRow)
     let running = state.map { $0.rows(0..<part.layout.batchSize) }
-    let unrolled = stack.unroll(input(part, context), part.layout, from: running, context)
+    let input = context.embedded(
+      part.tokens, count: part.layout.rowCount, table: embedding, dropout: shape.options.inputDropout)
+    let unrolled = stack.unroll(input, part.layout, from: running, context)
     for (kept, final) in zip(running, unrolled.finalState) { kept.copy(from: final) }
     return (unrolled, context)
   }
@@ -202,27 +204,12 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   }
 
   /// An id outside the vocabulary would read or write out of bounds.
-  private func requireInVocabulary(_ ids: UnsafePointer<Int32>, _ count: Int, lowest: Int32) {
+  func requireInVocabulary(_ ids: UnsafePointer<Int32>, _ count: Int, lowest: Int32) {
     let bound = Int32(shape.vocabularySize)
     for row in 0..<count {
       precondition(
         ids[row] >= lowest && ids[row] < bound, "id \(ids[row]) in row \(row) for a vocabulary of \(bound)")
     }
-  }
-
-  /// The embedded input: looked up here if its units are dropped, otherwise by the first cell's projection.
-  private func input(
-    _ batch: LanguageModelBatch<Element>, _ context: LayerContext<Element>
-  ) -> SequenceInput<Element> {
-    let rows = batch.layout.rowCount
-    guard context.dropout != nil, shape.options.inputDropout > 0 else {
-      return .indexed(batch.tokens, count: rows, table: embedding)
-    }
-    let table = context.parameters.matrix(embedding)
-    let x = context.arena.matrix(rows, stack.inputSize)
-    x.gatherRows(of: table, at: batch.tokens)
-    context.drop(x, rate: shape.options.inputDropout, stream: 0)
-    return .dense(x)
   }
 
   private func backpropagate(
