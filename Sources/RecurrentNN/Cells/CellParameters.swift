@@ -74,29 +74,6 @@ struct CellParameters {
     biasHH = builder.add("bias_hh" + suffix, [rows], bias(forget: 0))
   }
 
-  /// W_hh packed for the forward pass, with the sum of both biases.
-  func cache<Element>(_ context: LayerContext<Element>) -> RecurrentCache<Element> {
-    RecurrentCache(bias: summedBias(context), weight: context.packed(weightHH, transposed: true))
-  }
-
-  /// W_hh packed for the backward pass.
-  func packedForGradients<Element>(_ context: LayerContext<Element>) -> PackedMatrix<Element> {
-    context.packed(weightHH, transposed: false)
-  }
-
-  /// Adds the gradients of W_hh and of the biases for a cell that adds its recurrent product to the gates.
-  func addGradients<Element>(
-    _ pass: CellPass<Element>, into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
-  ) {
-    context.multiply(
-      pass.gates, pass.recurrentInputs(context), .left, into: gradients.matrix(weightHH), accumulate: true)
-    context.arena.scoped {
-      let bias = context.arena.zeros(1, biasIH.count)
-      pass.gates.addColumnSums(to: bias.base)
-      addBiasGradient(bias, to: gradients)
-    }
-  }
-
   /// b_ih + b_hh, [1, gates], in arena memory.
   func summedBias<Element>(_ context: LayerContext<Element>) -> MatrixView<Element> {
     let bias = context.arena.matrix(1, biasIH.count)
@@ -109,6 +86,47 @@ struct CellParameters {
   func addBiasGradient<Element>(_ gradient: MatrixView<Element>, to gradients: ParameterBuffer<Element>) {
     gradients.matrix(biasIH).add(gradient)
     gradients.matrix(biasHH).add(gradient)
+  }
+}
+
+/// A cell that adds its recurrent product to the gates before anything else: gates = W_ih x + W_hh h + b. The gradients of all
+/// its parameters are then those of one product and of one bias.
+protocol SummedGatesCell: SteppedCell
+where Cache == RecurrentCache<Element>, BackwardState == PackedMatrix<Element> {
+  var weights: CellParameters { get }
+}
+
+extension SummedGatesCell {
+  public var parameters: [Parameter] { weights.all }
+  public var weightIH: Parameter { weights.weightIH }
+  /// The sums over rows, those of the biases, are computed after the last step.
+  public var hasIndependentRows: Bool { true }
+
+  /// W_hh packed for the forward pass, with the sum of both biases.
+  func recurrentCache(_ context: LayerContext<Element>) -> RecurrentCache<Element> {
+    RecurrentCache(
+      bias: weights.summedBias(context), weight: context.packed(weights.weightHH, transposed: true))
+  }
+
+  /// W_hh packed for the backward pass.
+  public func makeBackwardState(
+    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
+  ) -> PackedMatrix<Element> {
+    context.packed(weights.weightHH, transposed: false)
+  }
+
+  public func addGradients(
+    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    context.multiply(
+      pass.gates, pass.recurrentInputs(context), .left, into: gradients.matrix(weights.weightHH),
+      accumulate: true)
+    context.arena.scoped {
+      let bias = context.arena.zeros(1, weights.biasIH.count)
+      pass.gates.addColumnSums(to: bias.base)
+      weights.addBiasGradient(bias, to: gradients)
+    }
   }
 }
 

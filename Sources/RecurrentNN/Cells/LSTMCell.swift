@@ -48,11 +48,11 @@ private enum LSTMDefinition: CellDefinition {
 /// `weight_ih` [4H, inputSize] and `weight_hh` [4H, H]. The output is h'; the state is the pair (c, h).
 /// `forgetBias` is a constant added at run time as TensorFlow's BasicLSTMCell does; it is not a parameter and is
 /// not in the weights of a checkpoint.
-public struct LSTMCell<Element: Scalar>: SteppedCell {
+public struct LSTMCell<Element: Scalar>: SteppedCell, SummedGatesCell {
   public let inputSize: Int
   public let hiddenSize: Int
   public let forgetBias: Double
-  private let weights: CellParameters
+  let weights: CellParameters
   public let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
@@ -76,18 +76,13 @@ public struct LSTMCell<Element: Scalar>: SteppedCell {
 
   public var outputSize: Int { hiddenSize }
   public var stateSize: StateSize { .lstm(c: hiddenSize, h: hiddenSize) }
-  public var parameters: [Parameter] { weights.all }
-
-  public var weightIH: Parameter { weights.weightIH }
-  /// The sums over rows, those of the biases, are computed after the last step.
-  public var hasIndependentRows: Bool { true }
 
   // MARK: Forward
 
   public func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> RecurrentCache<
     Element
   > {
-    let cache = weights.cache(context)
+    let cache = recurrentCache(context)
     if forgetBias != 0 {
       for unit in hiddenSize..<2 * hiddenSize { cache.bias.base[unit] += Element(forgetBias) }
     }
@@ -128,12 +123,6 @@ public struct LSTMCell<Element: Scalar>: SteppedCell {
 
   // MARK: Backward
 
-  public func makeBackwardState(
-    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
-  ) -> PackedMatrix<Element> {
-    weights.packedForGradients(context)
-  }
-
   @_specialize(where Element == Float)
   public func backward(
     _ step: CellBackwardStep<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
@@ -146,12 +135,5 @@ public struct LSTMCell<Element: Scalar>: SteppedCell {
       rnd_lstm_backward(Element.kernelType, arguments, $0, $1)
     }
     step.passRecurrent(step.gates, weight, accumulate: false)  // dL/dh = dgates · W_hh
-  }
-
-  public func addGradients(
-    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
-    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
-  ) {
-    weights.addGradients(pass, into: gradients, context)
   }
 }

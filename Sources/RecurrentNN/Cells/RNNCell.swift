@@ -24,11 +24,11 @@ private enum RNNDefinition: CellDefinition {
 ///
 /// Shapes: x [B, inputSize], h [B, hiddenSize], `weight_ih` [H, inputSize], `weight_hh` [H, H]. Output and
 /// state are both h'.
-public struct RNNCell<Element: Scalar>: SteppedCell {
+public struct RNNCell<Element: Scalar>: SteppedCell, SummedGatesCell {
   public let inputSize: Int
   public let hiddenSize: Int
   public let activation: RNNActivation
-  private let weights: CellParameters
+  let weights: CellParameters
   public let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
@@ -52,18 +52,13 @@ public struct RNNCell<Element: Scalar>: SteppedCell {
 
   public var outputSize: Int { hiddenSize }
   public var stateSize: StateSize { .vector(hiddenSize) }
-  public var parameters: [Parameter] { weights.all }
-
-  public var weightIH: Parameter { weights.weightIH }
-  /// The sums over rows, those of the biases, are computed after the last step.
-  public var hasIndependentRows: Bool { true }
 
   // MARK: Forward
 
   public func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> RecurrentCache<
     Element
   > {
-    weights.cache(context)
+    recurrentCache(context)
   }
 
   @_specialize(where Element == Float)
@@ -81,12 +76,6 @@ public struct RNNCell<Element: Scalar>: SteppedCell {
 
   // MARK: Backward
 
-  public func makeBackwardState(
-    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
-  ) -> PackedMatrix<Element> {
-    weights.packedForGradients(context)
-  }
-
   @_specialize(where Element == Float)
   public func backward(
     _ step: CellBackwardStep<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
@@ -99,12 +88,5 @@ public struct RNNCell<Element: Scalar>: SteppedCell {
       rnd_rnn_backward(Element.kernelType, arguments, $0, $1)
     }
     step.passRecurrent(step.gates, weight, accumulate: false)  // dL/dh = dpre · W_hh
-  }
-
-  public func addGradients(
-    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
-    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
-  ) {
-    weights.addGradients(pass, into: gradients, context)
   }
 }
