@@ -46,7 +46,8 @@ let libraryTargets: [Target] = [
     name: "NumericKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strictSwift),
   .target(name: "Options", swiftSettings: strictSwift),
   .target(name: "Parameters", dependencies: ["NumericKernels"], swiftSettings: strictSwift),
-  .target(name: "Optimizers", dependencies: ["CKernels", "Options"], swiftSettings: strictSwift),
+  .target(
+    name: "Optimizers", dependencies: ["NumericKernels", "CKernels", "Options"], swiftSettings: strictSwift),
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(
     name: "RecurrentNN",
@@ -162,7 +163,7 @@ let testTargets: [Target] = [
   test(
     "RecurrentNN",
     of: ["RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"]),
-  test("Optimizers", of: ["Optimizers"]),
+  test("Optimizers", of: ["Optimizers", "NumericKernels"]),
   test("MPI", of: ["MPI", "MPIConformance", "TestSupport"]),
   test("Communication", of: ["Communication", "InProcessRanks", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "Tasks", "Datasets"]),

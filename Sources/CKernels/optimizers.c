@@ -60,7 +60,7 @@ void NAME(rnd_adagrad)(rnd_update a) { NAME(update)(a, ADAGRAD); }
 void NAME(rnd_adam)(rnd_update a) { NAME(update)(a, ADAM); }
 void NAME(rnd_adamw)(rnd_update a) { NAME(update)(a, ADAMW); }
 
-double NAME(rnd_sum_of_squares)(rnd_buffer a) {
+double NAME(rnd_sum_of_squares)(rnd_numbers a) {
   const T *x = a.x;
   // Lane l sums the elements i with i mod 16 = l in ascending order, regardless of the width of a vector register.
   double lane[16] = {0};
@@ -81,7 +81,7 @@ double NAME(rnd_sum_of_squares)(rnd_buffer a) {
   return lane[0];
 }
 
-double NAME(rnd_sum)(rnd_buffer a) {
+double NAME(rnd_sum)(rnd_numbers a) {
   const T *x = a.x;
   T lane[64] = {0};
   int64_t i = 0;
@@ -96,7 +96,7 @@ double NAME(rnd_sum)(rnd_buffer a) {
 
 // NaN and the infinities are the numbers whose exponent bits are all set; testing them as integers works with any
 // floating-point option of the compiler.
-ptrdiff_t NAME(rnd_first_nonfinite)(rnd_buffer a) {
+ptrdiff_t NAME(rnd_first_nonfinite)(rnd_numbers a) {
   const T *x = a.x;
   enum { BLOCK = 1024 };
   for (int64_t start = 0; start < a.count; start += BLOCK) {

@@ -128,7 +128,7 @@ public enum ReadBandwidth {
   /// Reads a block once, shared among the threads; returns its bytes, to be divided by the time that it took.
   public static func run(_ block: AlignedBuffer<Float>) -> Double {
     KernelThreads.split(block.count, elements: block.count, unit: 64) { first, end in
-      let sum = rnd_sum(rnd_f32, rnd_buffer(count: end - first, x: block.base + first))
+      let sum = rnd_sum(rnd_f32, rnd_numbers(count: end - first, x: block.base + first))
       // The result is used so that the compiler does not remove the computation.
       precondition(sum != .infinity, "the numbers of the block must be finite")
     }

@@ -1,11 +1,12 @@
 import CKernels
 import Foundation
+import NumericKernels
 
 /// An update rule with its moments, over one flat buffer of parameters. It is independent of the layers.
 ///
 /// If the moments and `updates` are restored, a run continues bit for bit. The update of an element depends on that
 /// element alone, so it is independent of the length of the buffer and of the machine's instruction set.
-public final class Optimizer<S: OptimizerScalar> {
+public final class Optimizer<S: Scalar> {
   public let settings: OptimizerSettings
 
   /// The number of parameters.
@@ -89,7 +90,7 @@ public final class Optimizer<S: OptimizerScalar> {
 }
 
 /// One update of an ``Optimizer``, with its constants, ready to be applied to the parameters block by block.
-public struct OptimizerUpdate<S: OptimizerScalar> {
+public struct OptimizerUpdate<S: Scalar> {
   let kind: OptimizerSettings.Kind
   /// The elements to update. The moments begin at the first of them.
   let part: Range<Int>
@@ -121,7 +122,15 @@ public struct OptimizerUpdate<S: OptimizerScalar> {
     let moment = range.lowerBound - part.lowerBound
     update.first = first.map { UnsafeMutableRawPointer($0 + moment) }
     update.second = second.map { UnsafeMutableRawPointer($0 + moment) }
-    S.sweep(kind, update)
+    switch kind {
+    case .sgd: rnd_sgd(S.kernelType, update)
+    case .momentum: rnd_momentum(S.kernelType, update)
+    case .nesterov: rnd_nesterov(S.kernelType, update)
+    case .rmsprop: rnd_rmsprop(S.kernelType, update)
+    case .adagrad: rnd_adagrad(S.kernelType, update)
+    case .adam: rnd_adam(S.kernelType, update)
+    case .adamw: rnd_adamw(S.kernelType, update)
+    }
   }
 }
 

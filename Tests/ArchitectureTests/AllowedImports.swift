@@ -34,7 +34,7 @@ let allowedImports: [TargetRule] = [
   TargetRule("NumericKernels", ["CKernels", "COpenBLAS"]),
   TargetRule("Options"),
   TargetRule("Parameters", ["NumericKernels"]),
-  TargetRule("Optimizers", ["CKernels", "Options"], external: ["Foundation"]),
+  TargetRule("Optimizers", ["NumericKernels", "CKernels", "Options"], external: ["Foundation"]),
   TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
   TargetRule(
     "RecurrentNN", ["Parameters", "NumericKernels", "CKernels", "Options", "Optimizers", "Checkpoints"]),

@@ -574,11 +574,11 @@ static void updates(check_run *r) {
 static void reductions(check_run *r) {
   const int64_t n = r->rows * r->width;
   void *x = numbers(r, n);
-  expect_number(r, rnd_sum_of_squares(r->type, (rnd_buffer){n, x}));
-  expect_number(r, (double)rnd_first_nonfinite(r->type, (rnd_buffer){n, x}));
+  expect_number(r, rnd_sum_of_squares(r->type, (rnd_numbers){n, x}));
+  expect_number(r, (double)rnd_first_nonfinite(r->type, (rnd_numbers){n, x}));
   set_number(r, x, n / 2, -INFINITY);
   set_number(r, x, n - 1, NAN);
-  expect_number(r, (double)rnd_first_nonfinite(r->type, (rnd_buffer){n, x}));
+  expect_number(r, (double)rnd_first_nonfinite(r->type, (rnd_numbers){n, x}));
 }
 
 const check_case CASES[] = {

@@ -1,9 +1,10 @@
 import Foundation
+import NumericKernels
 import Optimizers
 import Testing
 
 /// Runs the golden sequence of gradients through an optimizer and returns the final parameters.
-private func train<S: OptimizerScalar>(
+private func train<S: Scalar>(
   _ optimizer: Optimizer<S>, from parameters: [S], steps: Range<Int>, gradientScale: Double = 1
 ) -> [S] {
   var parameters = parameters
@@ -21,11 +22,11 @@ private func train<S: OptimizerScalar>(
   return parameters
 }
 
-private func initial<S: OptimizerScalar>(_ count: Int, as type: S.Type) -> [S] {
+private func initial<S: Scalar>(_ count: Int, as type: S.Type) -> [S] {
   (0..<count).map { S(GoldenUpdate.parameter($0)) }
 }
 
-private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Double) -> Bool {
+private func isClose<S: Scalar>(_ a: S, _ b: Double, _ tolerance: Double) -> Bool {
   abs(Double(a) - b) <= tolerance * max(1, abs(b))
 }
 

@@ -15,7 +15,7 @@ import Testing
     }
   }
 
-  private func check<Element: OptimizerScalar & Scalar>(
+  private func check<Element: Scalar>(
     _ golden: GoldenFile, _ type: Element.Type, tolerance: Double
   ) throws {
     let model: LanguageModel<Element> = try golden.languageModel()

@@ -15,6 +15,12 @@
 /// The element type of a kernel's matrices.
 typedef enum { rnd_f32, rnd_f64 } rnd_element;
 
+/// Numbers that a kernel reads.
+typedef struct {
+  ptrdiff_t count;
+  const void *x;
+} rnd_numbers;
+
 /// Declares a kernel: its variants, and `name(type, arguments)`, which chooses between them.
 #define RND_KERNEL(Result, name, Arguments)                                \
   RND_VARIANTS(Result, name, (Arguments a))                                \

@@ -41,15 +41,10 @@ RND_KERNEL(void, rnd_adam, rnd_update)
 /// p *= 1 - lr weight_decay; then as Adam without weight decay
 RND_KERNEL(void, rnd_adamw, rnd_update)
 
-/// Numbers to inspect.
-typedef struct {
-  ptrdiff_t count;
-  const void *x;
-} rnd_buffer;
 /// Sum of x^2 in double: 16 interleaved partial sums, then a fixed tree; the same bits for every instruction set.
-RND_KERNEL(double, rnd_sum_of_squares, rnd_buffer)
+RND_KERNEL(double, rnd_sum_of_squares, rnd_numbers)
 /// Sum of x in 64 interleaved partial sums: it reads memory at full speed, to measure the bandwidth.
-RND_KERNEL(double, rnd_sum, rnd_buffer)
+RND_KERNEL(double, rnd_sum, rnd_numbers)
 /// Index of the first NaN or infinity, or -1.
-RND_KERNEL(ptrdiff_t, rnd_first_nonfinite, rnd_buffer)
+RND_KERNEL(ptrdiff_t, rnd_first_nonfinite, rnd_numbers)
 #endif

@@ -61,10 +61,6 @@ typedef struct {
 RND_KERNEL(void, rnd_mix_log_probabilities, rnd_mixture)
 
 /// Sum over i of log(min(x[i], 1)); a number below the smallest normal float counts as the latter.
-typedef struct {
-  ptrdiff_t count;
-  const void *x;
-} rnd_numbers;
 RND_KERNEL(double, rnd_log_coverage, rnd_numbers)
 
 /// libm's functions, for code that must not import a mathematics library.

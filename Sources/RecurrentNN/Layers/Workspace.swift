@@ -81,7 +81,7 @@ public final class Workspace<Element: Scalar> {
   }
 }
 
-extension Optimizer where S: Scalar {
+extension Optimizer {
   /// Makes one update of a model: overwrites the parameters and this optimizer's moments.
   ///
   /// - Parameters:
