@@ -93,45 +93,16 @@ public struct StepBenchmark: Sendable {
       reduction: reduction, communicator: communicator)
     if reduction.method == .auto { _ = try step.gradients.chooseMethod() }
     let products = try tunesProducts ? chooseProducts(for: workload, step, communicator) : nil
-    var state = TrainingState()
-    let clock = ContinuousClock()
-    var (times, round): ([Double], [Double]) = ([], [])
-    var last = StepTotals()
-    var tokens = 0.0
-    var communicationAtStart = Duration.zero
     let peakBefore = MultiplyAddPeak.measured(precision)
-    var profileAtStart = StepProfile.totals
-    var trace: [StepProfile.Event] = []
-    for iteration in 0..<Self.warmUp + iterations {
-      if iteration == Self.warmUp {
-        try communicator.barrier()
-        communicationAtStart = step.gradients.communicationTime
-        profileAtStart = StepProfile.totals
-      }
-      let started = clock.now
-      if iteration == Self.warmUp + iterations - 1 {
-        trace = try StepProfile.record(limit: Self.traceLimit) { last = try run(step, &state) }
-      } else {
-        last = try run(step, &state)
-      }
-      guard iteration >= Self.warmUp else { continue }
-      round.append((clock.now - started) / .seconds(1))
-      tokens += last.tokens
-      // With local steps only the mean over all steps up to an update of all ranks tells the time of a step.
-      if round.count == reduction.localSteps {
-        times.append(round.reduce(0, +) / Double(round.count))
-        round = []
-      }
-    }
-    let communication = (step.gradients.communicationTime - communicationAtStart) / .seconds(1)
-    let total = times.reduce(0, +) * Double(reduction.localSteps)
-    let profile = StepProfile.totals.since(profileAtStart)
-    let productSeconds = profile.seconds[.products] ?? 0
+    let measured = try measure(step, communicator)
+    let total = measured.times.reduce(0, +) * Double(reduction.localSteps)
+    let communicationShare = measured.communication / total
+    let productSeconds = measured.profile.seconds[.products] ?? 0
     // Another program may have slowed one of the two measurements.
     let peak = max(peakBefore, MultiplyAddPeak.measured(precision))
-    times.sort()
+    let times = measured.times.sorted()
     let (median, best) = (times[times.count / 2], times[0])
-    let tokensPerStep = tokens / Double(iterations)
+    let tokensPerStep = measured.tokens / Double(iterations)
     let parameters = workload.parameters.count
     let summed = reduction.summedBytes(
       spans: step.gradients.spans, parameters: parameters, moments: step.optimizer.moments.count)
@@ -141,16 +112,58 @@ public struct StepBenchmark: Sendable {
       gigaflops: 1e-9 * workload.operationsPerStep / median,
       residentMiB: Int(try communicator.largest(Double(ProcessMemory.peakMiB))),
       plan: step.memoryPlan(),
-      parameters: parameters, communicationShare: communication / total,
+      parameters: parameters, communicationShare: communicationShare,
       sumMethod: step.gradients.method, summedBytes: summed,
       sentBytes: reduction.sentBytes(
         summed: summed, parameters: parameters, hosts: try communicator.hostNames().count),
-      shares: profile.shares(of: total).merging([.communication: communication / total]) { $1 },
-      productGigaflops: productSeconds > 0 ? 1e-9 * profile.operations / productSeconds : 0,
+      shares: measured.profile.shares(of: total).merging([.communication: communicationShare]) { $1 },
+      productGigaflops: productSeconds > 0 ? 1e-9 * measured.profile.operations / productSeconds : 0,
       peakGigaflops: peak,
       utilization: 1e-9 * workload.operationsPerStep / median
         / (peak * Double(communicator.worldSize * KernelThreads.count)),
-      trace: trace, products: products, loss: last.loss / last.tokens)
+      trace: measured.trace, products: products, loss: measured.last.loss / measured.last.tokens)
+  }
+
+  /// The steps after the warm-up.
+  private struct MeasuredSteps {
+    /// Seconds of a step. With local steps, the mean over all steps up to an update of all ranks: no other number tells the
+    /// time of a step.
+    var times: [Double] = []
+    var tokens = 0.0
+    var last = StepTotals()
+    /// Seconds of communication.
+    var communication = 0.0
+    var profile = StepProfile.totals
+    /// The work of the last step.
+    var trace: [StepProfile.Event] = []
+  }
+
+  /// Runs the warm-up and the measured steps (collective).
+  private func measure(_ step: TrainingStep, _ communicator: any Communicator) throws -> MeasuredSteps {
+    var (state, measured, round) = (TrainingState(), MeasuredSteps(), [Double]())
+    let clock = ContinuousClock()
+    for _ in 0..<Self.warmUp { measured.last = try run(step, &state) }
+    try communicator.barrier()
+    let (communicationAtStart, profileAtStart) = (step.gradients.communicationTime, StepProfile.totals)
+    for iteration in 0..<iterations {
+      let started = clock.now
+      if iteration == iterations - 1 {
+        measured.trace = try StepProfile.record(limit: Self.traceLimit) {
+          measured.last = try run(step, &state)
+        }
+      } else {
+        measured.last = try run(step, &state)
+      }
+      round.append((clock.now - started) / .seconds(1))
+      measured.tokens += measured.last.tokens
+      if round.count == reduction.localSteps {
+        measured.times.append(round.reduce(0, +) / Double(round.count))
+        round = []
+      }
+    }
+    measured.communication = (step.gradients.communicationTime - communicationAtStart) / .seconds(1)
+    measured.profile = StepProfile.totals.since(profileAtStart)
+    return measured
   }
 
   private func run(_ step: TrainingStep, _ state: inout TrainingState) throws -> StepTotals {

@@ -63,16 +63,7 @@ final class RunLogObserver: TrainingObserver {
 
   private func write(_ event: TrainingEvent) throws {
     switch event {
-    case .step(let report):
-      try write(
-        "train", step: report.step,
-        [
-          "epoch": .double(report.epoch), "loss": .double(report.loss),
-          "gradient_norm": .double(report.gradientNorm), "learning_rate": .double(report.learningRate),
-          "tokens_per_second": .double(report.tokensPerSecond),
-          "communication_share": .double(report.communicationShares.first ?? 0),
-          "communication_shares": .array(report.communicationShares.map { .double($0) }),
-        ])
+    case .step(let report): try write("train", step: report.step, members(of: report))
     case .evaluated(let report):
       try write(report.split.rawValue, step: report.step, members(of: report))
       if report.isBest, let classes = report.result.classes {
@@ -96,14 +87,7 @@ final class RunLogObserver: TrainingObserver {
         ])
       try metrics?.flush()
       try board?.flush()
-    case .planned(let plan):
-      try write(
-        "memory", step: nil,
-        [
-          "parameters": .integer(plan.parameters), "gradients": .integer(plan.gradients),
-          "optimizer": .integer(plan.optimizer), "packed_weights": .integer(plan.packedWeights),
-          "activations": .integer(plan.activations), "total": .integer(plan.total),
-        ])
+    case .planned(let plan): try write("memory", step: nil, members(of: plan))
     case .choseProducts(let choices):
       func count(_ backend: ProductBackend) -> JSONValue {
         .integer(choices.choices.count { $0.backend == backend })
@@ -143,6 +127,24 @@ final class RunLogObserver: TrainingObserver {
       }
     }
     try board?.write(scalars: scalars, step: step ?? 0, time: time)
+  }
+
+  private func members(of report: StepReport) -> KeyValuePairs<String, JSONValue> {
+    [
+      "epoch": .double(report.epoch), "loss": .double(report.loss),
+      "gradient_norm": .double(report.gradientNorm), "learning_rate": .double(report.learningRate),
+      "tokens_per_second": .double(report.tokensPerSecond),
+      "communication_share": .double(report.communicationShares.first ?? 0),
+      "communication_shares": .array(report.communicationShares.map { .double($0) }),
+    ]
+  }
+
+  private func members(of plan: MemoryPlan) -> KeyValuePairs<String, JSONValue> {
+    [
+      "parameters": .integer(plan.parameters), "gradients": .integer(plan.gradients),
+      "optimizer": .integer(plan.optimizer), "packed_weights": .integer(plan.packedWeights),
+      "activations": .integer(plan.activations), "total": .integer(plan.total),
+    ]
   }
 
   private func members(of report: EvaluationReport) -> [JSONMember] {
