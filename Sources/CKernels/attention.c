@@ -24,13 +24,6 @@ RND_INLINE void visible_positions(const rnd_attention_rows *r, int64_t i, int64_
 #include "variants.h"
 #else
 
-RND_INLINE T NAME(fold_lanes)(T *lanes) {
-  for (int width = LANES / 2; width > 0; width /= 2) {
-    for (int k = 0; k < width; k++) lanes[k] += lanes[k + width];
-  }
-  return lanes[0];
-}
-
 RND_INLINE T NAME(dot_product)(const T *restrict x, const T *restrict y, int64_t n) {
   T lanes[LANES] = {0};
   const int64_t whole = n - n % LANES;
@@ -38,7 +31,8 @@ RND_INLINE T NAME(dot_product)(const T *restrict x, const T *restrict y, int64_t
     for (int k = 0; k < LANES; k++) lanes[k] += x[j + k] * y[j + k];
   }
   for (int64_t j = whole; j < n; j++) lanes[j - whole] += x[j] * y[j];
-  return NAME(fold_lanes)(lanes);
+  RND_FOLD_LANES(lanes, LANES)
+  return lanes[0];
 }
 
 RND_INLINE void NAME(add_scaled)(T alpha, const T *restrict x, T *restrict y, int64_t n) {
@@ -74,7 +68,8 @@ RND_INLINE T NAME(additive_score)(const rnd_attention_rows *r, const T *key, con
     NAME(pre_activation)(r, key, query, feature, feature_weight, first, n, p);
     NAME(add_tanh_products)(p, v + first, lanes, n);
   }
-  return NAME(fold_lanes)(lanes);
+  RND_FOLD_LANES(lanes, LANES)
+  return lanes[0];
 }
 
 // Turns the scores of one sentence into weights, in place.

@@ -101,9 +101,7 @@ RND_INLINE void NAME(crf_step_back)(const T *restrict alpha, const T *restrict t
       d[j] += sign * pair;
       sum[j - whole] += pair;
     }
-    for (int width = LANES / 2; width > 0; width /= 2) {
-      for (int k = 0; k < width; k++) sum[k] += sum[k + width];
-    }
+    RND_FOLD_LANES(sum, LANES)
     previous[i] = sum[0];
   }
 }
@@ -146,7 +144,6 @@ RND_INLINE double NAME(crf_path)(const NAME(crf) *c, int64_t p, const int32_t *t
   }
   return score;
 }
-
 
 double NAME(rnd_crf_loss)(rnd_crf_likelihood a) {
   const rnd_packed_rows at = a.crf.at;

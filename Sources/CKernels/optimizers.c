@@ -73,11 +73,7 @@ double NAME(rnd_sum_of_squares)(rnd_numbers a) {
   for (int l = 0; i + l < a.count; l++) {
     lane[l] += (double)x[i + l] * (double)x[i + l];
   }
-  for (int half = 8; half > 0; half /= 2) {
-    for (int l = 0; l < half; l++) {
-      lane[l] += lane[l + half];
-    }
-  }
+  RND_FOLD_LANES(lane, 16)
   return lane[0];
 }
 

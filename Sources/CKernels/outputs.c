@@ -43,9 +43,7 @@ RND_INLINE T NAME(rnd_row_exp_sum)(T *restrict x, int64_t n, T shift) {
     x[j] = TYPED(rnd_exp)(x[j] - shift);
     lanes[j - whole] += x[j];
   }
-  for (int width = LANES / 2; width > 0; width /= 2) {
-    for (int k = 0; k < width; k++) lanes[k] += lanes[k + width];
-  }
+  RND_FOLD_LANES(lanes, LANES)
   return lanes[0];
 }
 

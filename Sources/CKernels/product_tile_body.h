@@ -2,7 +2,7 @@
 // TILE(stem), TARGET (an attribute), VECTOR (a vector of WIDTH floats), ROW (what a load of B gives), SPAN_VECTORS (those of
 // a panel), PANELS_OF_ONE_ROW (see rnd_tile_block), MULTIPLY_ADD(sum, word, row), WORD (what a broadcast of A is made of),
 // STEP_WORDS (of a panel), LOAD(words, v) (the vth vector of a step of a panel), and if there is one TAIL (a tile for at most
-// RND_TAIL_COLUMNS columns).
+// RND_TAIL_COLUMNS columns). TILE, STEP_WORDS and LOAD are undefined again at its end.
 //
 // Row count and form of A are compile-time constants in every expansion, so the loops over rows and vectors unroll
 // completely and the sums never leave their registers.
@@ -101,3 +101,6 @@ TARGET void TILE(rnd_tile)(const rnd_tile_block *t) {
 #undef SPAN
 #undef MOST_VECTORS
 #undef UNROLL
+#undef TILE
+#undef STEP_WORDS
+#undef LOAD

@@ -28,18 +28,12 @@ typedef uint32_t rnd_halves4 __attribute__((vector_size(16), aligned(4)));
 #define STEP_WORDS SPAN
 #define LOAD LOAD_WORDS
 #include "product_tile_body.h"
-#undef TILE
-#undef STEP_WORDS
-#undef LOAD
 #define TILE(stem) stem##_portable_bf16
 #define HALVES rnd_halves4
 #define STEP_WORDS (SPAN / 2)
 #define LOAD LOAD_HALVES
 #include "product_tile_body.h"
-#undef TILE
 #undef HALVES
-#undef STEP_WORDS
-#undef LOAD
 #undef TARGET
 #undef VECTOR
 #undef WIDTH
@@ -61,18 +55,12 @@ typedef uint32_t rnd_halves8 __attribute__((vector_size(32), aligned(4)));
 #define STEP_WORDS SPAN
 #define LOAD LOAD_WORDS
 #include "product_tile_body.h"
-#undef TILE
-#undef STEP_WORDS
-#undef LOAD
 #define TILE(stem) stem##_avx2_bf16
 #define HALVES rnd_halves8
 #define STEP_WORDS (SPAN / 2)
 #define LOAD LOAD_HALVES
 #include "product_tile_body.h"
-#undef TILE
 #undef HALVES
-#undef STEP_WORDS
-#undef LOAD
 #undef TARGET
 #undef VECTOR
 #undef WIDTH
@@ -90,14 +78,11 @@ typedef uint32_t rnd_halves8 __attribute__((vector_size(32), aligned(4)));
 #define STEP_WORDS RND_WIDE_PANEL
 #define LOAD LOAD_WORDS
 #include "product_tile_body.h"
-#undef TILE
 #undef TARGET
 #undef VECTOR
 #undef WIDTH
 #undef SPAN_VECTORS
 #undef PANELS_OF_ONE_ROW
-#undef STEP_WORDS
-#undef LOAD
 
 // 6 x 64: twenty-four sums of sixteen floats, four rows of B and a broadcast in thirty-two registers.
 typedef float rnd_vector16 __attribute__((vector_size(64), aligned(4)));
@@ -111,7 +96,6 @@ typedef float rnd_vector16 __attribute__((vector_size(64), aligned(4)));
 #define LOAD LOAD_WORDS
 #define TAIL rnd_tile_avx512_tail
 #include "product_tile_body.h"
-#undef TILE
 #undef TAIL
 #undef TARGET
 #undef WORD
@@ -124,6 +108,8 @@ typedef int rnd_words16 __attribute__((vector_size(64), aligned(4)));
 #define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,fma")))
 #define WORD int
 #define ROW rnd_words16
+#define STEP_WORDS SPAN
+#define LOAD LOAD_WORDS
 #define MULTIPLY_ADD(sum, word, row) \
   ((VECTOR)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_epi32(word), (__m512bh)(row)))
 #include "product_tile_body.h"

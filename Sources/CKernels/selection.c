@@ -100,9 +100,7 @@ RND_INLINE double rnd_log1p_unit_f64(double y) { return log1p(y); }
 #else
 
 RND_INLINE T NAME(sum_lanes)(T *lanes) {
-  for (int width = LANES / 2; width > 0; width /= 2) {
-    for (int k = 0; k < width; k++) lanes[k] += lanes[k + width];
-  }
+  RND_FOLD_LANES(lanes, LANES)
   return lanes[0];
 }
 
