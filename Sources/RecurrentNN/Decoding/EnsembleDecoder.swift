@@ -46,7 +46,7 @@ public final class EnsembleDecoder<Element: Scalar>: StepwiseDecoder {
       rnd_mix_log_probabilities(
         Element.kernelType,
         rnd_mixture(
-          logits: own.rows(0..<rowCount).logits, log_weight: RealFunctions.log(weights[index]),
+          logits: own.logits, log_weight: RealFunctions.log(weights[index]),
           is_first: index == 0, y: logits.base, y_stride: logits.stride))
     }
   }

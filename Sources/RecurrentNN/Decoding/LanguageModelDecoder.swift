@@ -127,9 +127,8 @@ struct StateRows<Element: Scalar> {
     }
     for (index, part) in parts.enumerated() {
       if buffers[index].count < count * part { buffers[index] = AlignedBuffer(count: count * part) }
-      let (view, source) = (MatrixView(buffers[index].base, rows: count, columns: part), other.views[index])
-      view.rows(0..<count).gatherRows(of: source, at: rows)
-      views[index] = view
+      views[index] = MatrixView(buffers[index].base, rows: count, columns: part)
+      views[index].gatherRows(of: other.views[index], at: rows)
     }
     self.count = count
   }

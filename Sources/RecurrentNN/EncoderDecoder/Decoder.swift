@@ -224,8 +224,7 @@ struct Decoder<Element: Scalar>: Sendable {
     _ ids: UnsafePointer<Int32>, into y: MatrixView<Element>, _ context: LayerContext<Element>,
     firstRow: Int = 0
   ) {
-    let table = context.parameters.matrix(embedding)
-    y.gatherRows(of: table, at: ids)
+    y.gatherRows(of: context.parameters.matrix(embedding), at: ids)
     context.drop(y, rate: shape.embeddingDropout, stream: 0, firstRow: firstRow)
   }
 

@@ -1,4 +1,3 @@
-import CKernels
 import NumericKernels
 import Parameters
 
@@ -137,8 +136,7 @@ extension Decoder {
     _ context: LayerContext<Element>
   ) {
     guard condition == .everyStep, let vector = start.condition, let x = inputs.stepped else { return }
-    let c = x.columns(inputs.place(contextColumns))
-    c.gatherRows(of: vector, at: batch.positions(context.arena))
+    x.columns(inputs.place(contextColumns)).gatherRows(of: vector, at: batch.positions(context.arena))
   }
 
   /// Replaces some of the tokens that step t reads by the model's own (Bengio et al. 2015): a Bernoulli draw per sequence,
@@ -174,12 +172,9 @@ extension Decoder {
       let logits = arena.matrix(n, shape.vocabularySize)
       output.logits(previous, into: logits, context)
       let chosen = arena.buffer(n, of: Int32.self)
-      rnd_sample_tokens(
-        Element.kernelType,
-        rnd_sampling(
-          logits: logits.rows(0..<n).logits, inverse_temperature: 1,
-          k: options.feedsSamples ? shape.vocabularySize : 1, p: 1, uniform: draws.baseAddress!,
-          weights: arena.matrix(1, shape.vocabularySize).base, token: chosen.baseAddress!))
+      sampleTokens(
+        logits, SamplingOptions(temperature: options.feedsSamples ? 1 : 0), uniforms: draws.baseAddress!,
+        weights: arena.matrix(3, shape.vocabularySize).base, into: chosen.baseAddress!)
       // A row that is all NaN has no most probable token; its loss will be NaN as well.
       for position in 0..<n where isOwn[position] == 1 && chosen[position] >= 0 {
         batch.inputs[first + position] = chosen[position]

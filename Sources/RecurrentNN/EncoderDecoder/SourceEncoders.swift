@@ -132,8 +132,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     into target: MatrixView<Element>
   ) {
     for (part, columns) in zip(parts, consecutiveRanges(parts.map { pass.finalState[$0].columns })) {
-      let (source, view) = (pass.finalState[part], target.columns(columns))
-      view.gatherRows(of: source, at: rows)
+      target.columns(columns).gatherRows(of: pass.finalState[part], at: rows)
     }
   }
 
@@ -194,8 +193,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     to finals: [MatrixView<Element>]
   ) {
     for (part, columns) in zip(parts, consecutiveRanges(parts.map { finals[$0].columns })) {
-      let (target, view) = (finals[part], gradient.columns(columns))
-      target.scatterAddRows(view, at: rows)
+      finals[part].scatterAddRows(gradient.columns(columns), at: rows)
     }
   }
 }

@@ -102,8 +102,3 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     }
   }
 }
-
-extension LayerContext {
-  /// This context without masks, for a part whose rows are not those that the masks belong to.
-  var withoutMasks: LayerContext { LayerContext(parameters: parameters, workspace: workspace) }
-}

@@ -130,12 +130,10 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     case (.tokens(let ids, .some(let forms)), .some(let table), .some(let characters)):
       let index = pack(ids, callerRows, layout.rowCount, table, context)
       let x = context.arena.matrix(layout.rowCount, outputSize)
-      let left = x.columns(0..<table.shape[1])
-      left.gatherRows(of: context.parameters.matrix(table), at: index)
+      x.columns(0..<table.shape[1]).gatherRows(of: context.parameters.matrix(table), at: index)
       let encoded = characters.forward(forms, context)
       let rows = wordRows(forms, encoded.layout, callerRows, layout.rowCount, context)
-      let right = x.columns(table.shape[1]..<outputSize)
-      right.gatherRows(of: encoded.words, at: rows)
+      x.columns(table.shape[1]..<outputSize).gatherRows(of: encoded.words, at: rows)
       context.drop(x, rate: dropout, stream: 0)
       return Trace(output: .dense(x), ids: index, words: (encoded, rows))
     case (.vectors(let values, let width), .none, .none):

@@ -84,9 +84,8 @@ extension LayerContext {
   /// - Parameter firstStream: streams of different parts of a model must not overlap: reserve two more streams for a part
   ///   than it has layers.
   func masked(by masks: SampleMasks?, _ layout: PackedLayout, firstStream: Int) -> LayerContext {
-    LayerContext(
-      parameters: parameters, workspace: workspace,
-      dropout: masks.map { masks in
+    with(
+      masks.map { masks in
         DropoutContext(
           seed: masks.seed, step: masks.step,
           rows: layout.coordinates(arena) { masks.samples[layout.order[$0]] }, firstStream: firstStream)

@@ -21,22 +21,15 @@ struct InputProjection<Element: Scalar> {
   func forward(
     _ input: SequenceInput<Element>, into gates: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    switch input {
-    case .dense(let x):
-      context.multiply(x, by: weight, columns: columns, transposed: true, into: gates)
-    case .indexed(let index, let count, let table):
-      let entries = context.parameters.matrix(table)
-      context.arena.scoped {
-        if projectsTable(count, table) {
-          let projected = context.arena.matrix(entries.rows, gates.columns)
-          context.multiply(entries, by: weight, columns: columns, transposed: true, into: projected)
-          gates.rows(0..<count).gatherRows(of: projected, at: index)
-        } else {
-          context.multiply(
-            lookUp(index, count, entries, context), by: weight, columns: columns, transposed: true,
-            into: gates)
-        }
+    context.arena.scoped {
+      guard case .indexed(let index, let count, let table) = input, projectsTable(count, table) else {
+        return context.multiply(
+          vectors(input, context), by: weight, columns: columns, transposed: true, into: gates)
       }
+      let entries = context.parameters.matrix(table)
+      let projected = context.arena.matrix(entries.rows, gates.columns)
+      context.multiply(entries, by: weight, columns: columns, transposed: true, into: projected)
+      gates.rows(0..<count).gatherRows(of: projected, at: index)
     }
   }
 
@@ -53,9 +46,9 @@ struct InputProjection<Element: Scalar> {
         context.multiply(dgates, by: weight, columns: columns, transposed: false, into: inputGradient)
       }
     case .indexed(let index, let count, let table):
-      let entries = context.parameters.matrix(table)
       context.arena.scoped {
         if projectsTable(count, table) {
+          let entries = context.parameters.matrix(table)
           let dProjected = context.arena.zeros(entries.rows, dgates.columns)
           dProjected.scatterAddRows(dgates.rows(0..<count), at: index)
           context.multiply(dProjected, entries, .left, into: dWeight, accumulate: true)
@@ -65,8 +58,8 @@ struct InputProjection<Element: Scalar> {
           gradients.touchAll(table)
         } else {
           context.multiply(
-            dgates, lookUp(index, count, entries, context), .left, into: dWeight, accumulate: true)
-          let dx = context.arena.matrix(count, entries.columns)
+            dgates, vectors(input, context), .left, into: dWeight, accumulate: true)
+          let dx = context.arena.matrix(count, table.shape[1])
           context.multiply(dgates, by: weight, columns: columns, transposed: false, into: dx)
           gradients.addRows(dx, at: index, of: table)
         }
@@ -74,12 +67,16 @@ struct InputProjection<Element: Scalar> {
     }
   }
 
-  private func lookUp(
-    _ index: UnsafePointer<Int32>, _ count: Int, _ entries: MatrixView<Element>,
-    _ context: LayerContext<Element>
+  /// The vectors of all rows; indexed ones are looked up.
+  private func vectors(
+    _ input: SequenceInput<Element>, _ context: LayerContext<Element>
   ) -> MatrixView<Element> {
-    let x = context.arena.matrix(count, entries.columns)
-    x.gatherRows(of: entries, at: index)
-    return x
+    switch input {
+    case .dense(let x): return x
+    case .indexed(let index, let count, let table):
+      let x = context.arena.matrix(count, table.shape[1])
+      x.gatherRows(of: context.parameters.matrix(table), at: index)
+      return x
+    }
   }
 }

@@ -126,9 +126,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
   ) -> LayerContext<Element> {
     guard let masks = context.dropout, !isLowest else { return context }
     let rows = layout.coordinates(context.arena) { masks.rows.samples[$0] }
-    return LayerContext(
-      parameters: context.parameters, workspace: context.workspace,
-      dropout: masks.at(rows: rows, firstStream: masks.firstStream))
+    return context.with(masks.at(rows: rows, firstStream: masks.firstStream))
   }
 
   // MARK: Backward

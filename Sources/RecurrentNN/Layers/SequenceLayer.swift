@@ -19,12 +19,18 @@ public struct LayerContext<Element: Scalar> {
   /// Scratch memory of the step.
   public var arena: Arena<Element> { workspace.arena }
 
+  /// This context with other masks; nil: none.
+  func with(_ masks: DropoutContext?) -> LayerContext {
+    LayerContext(parameters: parameters, workspace: workspace, dropout: masks)
+  }
+
   /// This context with the masks of the rows from `row` on, for a batch that is processed in parts.
   func rows(from row: Int) -> LayerContext {
-    LayerContext(
-      parameters: parameters, workspace: workspace,
-      dropout: dropout.map { $0.at(rows: $0.rows.dropFirst(row), firstStream: $0.firstStream) })
+    with(dropout.map { $0.at(rows: $0.rows.dropFirst(row), firstStream: $0.firstStream) })
   }
+
+  /// This context without masks, for a part whose rows are not those that the masks belong to.
+  var withoutMasks: LayerContext { with(nil) }
 
   /// The workspace's packed copy of the whole weight or of some of its rows or columns.
   public func packed(

@@ -131,19 +131,10 @@ public struct ModelOptions: Options, Hashable {
         \.pyramid, with: \.network.layers,
         because: "needs one layer below it that reads every step: set \(\.network.layers) to 1")
     }
-    if network.residual {
+    for option in [\Self.network.residual, \Self.network.highway] where self[keyPath: option] {
       checks.refuse(
-        \.pyramid, with: \.network.residual,
-        because:
-          "has layers of unequal input and output width: set \(\.network.residual) to false"
-      )
-    }
-    if network.highway {
-      checks.refuse(
-        \.pyramid, with: \.network.highway,
-        because:
-          "has layers of unequal input and output width: set \(\.network.highway) to false"
-      )
+        \.pyramid, with: option,
+        because: "has layers of unequal input and output width: set \(option) to false")
     }
   }
 

@@ -81,8 +81,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
     switch pooling.kind {
     case .last:
       for end in ends(layout, arena) {
-        let (source, target) = (h.columns(end.columns), pooled.columns(end.columns))
-        target.rows(0..<count).gatherRows(of: source, at: end.rows)
+        pooled.rows(0..<count).columns(end.columns).gatherRows(of: h.columns(end.columns), at: end.rows)
       }
     case .mean:
       rnd_mean_pool(Element.kernelType, pooling(h, at, into: pooled))
@@ -142,8 +141,8 @@ struct PoolingLayer<Element: Scalar>: Sendable {
       case .last:
         dh.fill(0)
         for end in ends(layout, context.arena) {
-          let (source, target) = (dPooled.columns(end.columns), dh.columns(end.columns))
-          target.scatterAddRows(source.rows(0..<Int(at.count)), at: end.rows)
+          dh.columns(end.columns).scatterAddRows(
+            dPooled.rows(0..<Int(at.count)).columns(end.columns), at: end.rows)
         }
       case .mean:
         rnd_mean_pool_backward(Element.kernelType, poolingGradient(dPooled, at, states: dh))
