@@ -99,7 +99,7 @@ public struct Linear<Element: Scalar>: Sendable {
     // The views do not keep the memory they point into alive.
     return withExtendedLifetime(context) {
       let y = context.arena.matrix(x.shape[0], outputSize)
-      forward(x.copied(into: context.arena, rows: x.shape[0]), into: y, context)
+      forward(x.copied(to: context.arena), into: y, context)
       return Tensor(copying: y)
     }
   }

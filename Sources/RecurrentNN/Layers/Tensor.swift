@@ -59,12 +59,10 @@ public struct Tensor<Element: Scalar>: Sendable, Equatable {
     self.init([view.rows, view.columns], values)
   }
 
-  /// Copies the values into an arena, as a matrix of `rows` rows.
-  func copied(into arena: Arena<Element>, rows: Int) -> MatrixView<Element> {
-    let view = arena.matrix(rows, rows == 0 ? 0 : values.count / rows)
-    values.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { view.base.update(from: base, count: source.count) }
-    }
+  /// Copies a tensor of two dimensions into an arena.
+  func copied(to arena: Arena<Element>) -> MatrixView<Element> {
+    let view = arena.matrix(shape[0], shape[1])
+    view.base.copyElements(from: values, count: values.count)
     return view
   }
 }
