@@ -2,13 +2,15 @@
 final class MessageSum {
   private let communicator: any Communicator
   private let wire: WireFormat
-  /// Space to join several spans, so that they are summed in one call. Allocated on first use.
+  /// Space to join short spans, so that they are summed in one call. Allocated on first use.
   private var joined: [Float] = []
   /// Receives elements of other ranks. Allocated on first use.
   private var scratch: [Float] = []
   /// Elements to send and elements received in bf16.
   private var (sent, received): ([UInt16], [UInt16]) = ([], [])
 
+  /// Spans of at least so many elements are summed where they are: copying them takes longer than another call.
+  static let longSpan = 1 << 16
   /// The largest message of a sum in a tree.
   private static let scratchCount = 1 << 20
 
@@ -21,21 +23,28 @@ final class MessageSum {
   func sum(
     _ elements: UnsafeMutableBufferPointer<Float>, _ spans: [Range<Int>], _ order: SumOrder
   ) throws {
-    guard communicator.worldSize > 1, spans.count != 1 else {
-      for span in spans { try sum(.init(rebasing: elements[span]), order) }
-      return
+    guard communicator.worldSize > 1 else { return }
+    let short = spans.count == 1 ? [] : spans.filter { $0.count < Self.longSpan }
+    for span in spans where short.isEmpty || span.count >= Self.longSpan {
+      try sum(.init(rebasing: elements[span]), order)
     }
-    let total = spans.reduce(0) { $0 + $1.count }
-    if joined.count < total { joined = [Float](repeating: 0, count: elements.count) }
+    let total = short.reduce(0) { $0 + $1.count }
+    // Steps touch different numbers of rows, so the space may have to grow.
+    if joined.count < total { joined = [Float](repeating: 0, count: total + total / 4) }
     try joined.withUnsafeMutableBufferPointer { joined in
-      Self.forEachPlace(of: spans) { span, place in
+      Self.forEachPlace(of: short) { span, place in
         _ = joined[place].update(fromContentsOf: elements[span])
       }
       try sum(.init(rebasing: joined[..<total]), order)
-      Self.forEachPlace(of: spans) { span, place in
+      Self.forEachPlace(of: short) { span, place in
         _ = elements[span].update(fromContentsOf: joined[place])
       }
     }
+  }
+
+  /// Frees the buffers, which the next sum allocates again.
+  func releaseBuffers() {
+    (joined, scratch, sent, received) = ([], [], [], [])
   }
 
   /// Calls `body` with every span and with its position among the joined spans.

@@ -11,7 +11,18 @@
 final class SharedVector: SummedVector {
   let elements: UnsafeMutableBufferPointer<Float>
   let methods = SumMethod.allCases
-  var method = SumMethod.sharedMemory
+  var method = SumMethod.sharedMemory {
+    didSet {
+      guard method != oldValue else { return }
+      switch method {
+      case .sharedMemory: messages.releaseBuffers()
+      case .messages:
+        network?.sliceSum?.releaseBuffers()
+        joined?.deallocate()
+        joined = nil
+      }
+    }
+  }
   private let segments: [UnsafeMutableBufferPointer<Float>]
   /// The index of this rank on its host, and the number of slices: those of the ranks from there on have no slice.
   private let (index, slices): (Int, Int)

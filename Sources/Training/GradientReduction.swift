@@ -132,19 +132,19 @@ package final class GradientReduction {
   package func chooseMethod(known: SumMethod? = nil) throws -> SumChoice {
     if let known { vector.use(known) }
     guard known == nil, vector.methods.count > 1 else { return SumChoice(method: vector.method, times: []) }
-    var rounds = [[Double]](repeating: [], count: vector.methods.count)
-    for round in 0..<4 {
-      for (index, method) in vector.methods.enumerated() {
-        vector.method = method
+    let times: [(method: SumMethod, seconds: Double)] = try vector.methods.map { method in
+      // Another method frees the buffers of the one before.
+      vector.method = method
+      var rounds = try (0..<4).map { _ in
         try communicator.barrier()
         let started = clock.now
         try vector.sum(whole, order)
-        let seconds = try communicator.largest((clock.now - started) / .seconds(1))
-        // The first round allocates memory and opens connections.
-        if round > 0 { rounds[index].append(seconds) }
+        return try communicator.largest((clock.now - started) / .seconds(1))
       }
+      // The first round allocates memory and opens connections.
+      rounds.removeFirst()
+      return (method, rounds.sorted()[1])
     }
-    let times = zip(vector.methods, rounds).map { (method: $0, seconds: $1.sorted()[$1.count / 2]) }
     // All ranks have the same times, so they choose the same method.
     vector.method = times.min { $0.seconds < $1.seconds }?.method ?? vector.method
     return SumChoice(method: vector.method, times: times)

@@ -141,6 +141,28 @@ import Testing
     }
   }
 
+  /// Long spans are summed where they are, short ones together. Other elements don't change.
+  @Test(arguments: [1, 2, 3])
+  func messagesSumSpansOfAnyLength(ranks: Int) throws {
+    let long = MessageSum.longSpan
+    let count = 3 * long
+    try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let rank = communicator.rank
+      let vector = try communicator.makeSummedVector(count: count, wire: .fp32)
+      let mixed = [0..<1, 5..<9, 64..<64 + long, count - 2..<count]
+      for spans in [mixed, [0..<long, long + 1..<2 * long + 1], [7..<8, 9..<12], []] {
+        for index in 0..<count { vector.elements[index] = Float(index % 89 + rank) }
+        try vector.sum(spans)
+        let isRight = (0..<count).allSatisfy { index in
+          let isSummed = spans.contains { $0.contains(index) }
+          let expected = isSummed ? ranks * (index % 89) + ranks * (ranks - 1) / 2 : index % 89 + rank
+          return vector.elements[index] == Float(expected)
+        }
+        #expect(isRight, "\(spans)")
+      }
+    }
+  }
+
   /// After each rank has made its part, all ranks have all parts.
   @Test(arguments: [1, 2, 3, 4], [0, 1, 15, 16, 1000])
   func partsAreGathered(ranks: Int, count: Int) throws {
