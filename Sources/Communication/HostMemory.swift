@@ -3,11 +3,16 @@ import Synchronization
 
 /// The memory of the host, or of the container that this process runs in, and the share of each rank.
 public enum HostMemory {
+  private static let ranksOnHost = Atomic<Int>(1)
+
   /// The number of ranks of this job on this host. A communicator sets it.
-  static let ranks = Atomic<Int>(1)
+  public internal(set) static var ranks: Int {
+    get { ranksOnHost.load(ordering: .relaxed) }
+    set { ranksOnHost.store(newValue, ordering: .relaxed) }
+  }
 
   /// The number of bytes that each rank may use if all ranks on the host use the same amount.
-  public static var perRank: Int { limit() / ranks.load(ordering: .relaxed) }
+  public static var perRank: Int { limit() / ranks }
 
   /// The memory of the host in bytes, or less if a control group of this process allows less.
   ///

@@ -1,6 +1,5 @@
 import Foundation
 import MPI
-import Synchronization
 
 /// The position of this process in its job, read from the launcher's environment without calling MPI.
 public typealias LauncherEnvironment = MPI.LauncherEnvironment
@@ -84,7 +83,7 @@ public final class MPICommunicator: Communicator {
       rank = world.rank
       worldSize = world.size
       let placement = try Placement(of: world, ranksPerHost: ranksPerHost)
-      HostMemory.ranks.store(placement.own.count, ordering: .relaxed)
+      HostMemory.ranks = placement.own.count
       self.placement = placement
       hostName = runtime.processorName
       self.world = consume world

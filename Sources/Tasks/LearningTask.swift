@@ -32,7 +32,7 @@ package final class LearningTask<L: Learner>: TrainingTask {
     self.plan = plan
     workspace = Workspace(
       precision: configuration.training.precision, hasOneOrder: configuration.training.reproducible)
-    let learner = try L(configuration, corpus.encoding, .initial(configuration))
+    let learner = try L(configuration, corpus.encoding, .initial(configuration, ranks: plan.rankCount))
     self.learner = learner
     notes =
       corpus.encoding.subwordNotes(configuration.data)

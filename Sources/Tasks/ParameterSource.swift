@@ -12,11 +12,13 @@ package struct ParameterSource {
 
   /// Initial values for training, determined by the seed. Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)``
   /// if the machine does not have enough memory.
-  package static func initial(_ configuration: RunConfiguration) -> ParameterSource {
+  ///
+  /// - Parameter ranks: the number of ranks of the job, among which a sharded optimizer divides the moments.
+  package static func initial(_ configuration: RunConfiguration, ranks: Int = 1) -> ParameterSource {
     ParameterSource { layout, carried in
       let states = configuration.training.batchSize.multipliedReportingOverflow(by: carried)
       try ModelMemory.require(
-        layout, copies: ModelMemory.copies(configuration.training),
+        layout, copies: ModelMemory.copies(configuration.training, ranks: ranks, onHost: HostMemory.ranks),
         further: states.overflow ? .max : states.partialValue)
       return ParameterBuffer(layout, seed: UInt64(configuration.seed))
     }
@@ -58,12 +60,15 @@ package enum ModelMemory {
     }
   }
 
-  /// The number of buffers that each rank keeps in training: parameters, gradient, moments, and the average of the weights.
-  /// Moments that are divided among the ranks don't count, because the number of parts is not known here. Where nothing is
-  /// divided, as with one rank, the check admits models that are larger by the moments than the memory.
-  package static func copies(_ training: TrainingConfiguration) -> Int {
-    let hasParts = training.reduction.shardsOptimizer || training.reduction.sharesParameters
-    return 2 + (hasParts ? 0 : training.optimizer.kind.momentNames.count)
-      + (training.averageDecay > 0 ? 1 : 0)
+  /// The number of buffers of the parameters' size that each rank keeps in training: parameters, gradient and moments; the average of
+  /// the weights with its scratch buffer; the start and the momentum of local steps. Buffers that are divided among ranks count with
+  /// the rank's part, rounded down.
+  package static func copies(_ training: TrainingConfiguration, ranks: Int, onHost neighbors: Int) -> Int {
+    let (reduction, moments) = (training.reduction, training.optimizer.kind.momentNames.count)
+    let (divided, parts) =
+      reduction.sharesParameters
+      ? (1 + moments, neighbors) : reduction.shardsOptimizer ? (moments, ranks) : (0, 1)
+    return 2 + moments - divided + divided / parts
+      + (training.averageDecay > 0 ? 2 : 0) + (reduction.localSteps > 1 ? 2 : 0)
   }
 }

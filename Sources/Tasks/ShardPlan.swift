@@ -29,6 +29,9 @@ public struct ShardPlan: Sendable, Hashable {
     own = rank * perRank..<(rank + 1) * perRank
   }
 
+  /// The number of ranks.
+  var rankCount: Int { shardCount / own.count }
+
   /// The items of a shard, out of `count`. They are contiguous, and the sizes of shards differ by at most one.
   public func items(of shard: Int, count: Int) -> Range<Int> {
     shard * count / shardCount..<(shard + 1) * count / shardCount

@@ -197,6 +197,24 @@ struct ModelMemoryTests {
     #expect(error?.description.contains("GiB") == true)
   }
 
+  @Test("Buffers are divided only where there are ranks to divide them among")
+  func dividedBuffers() {
+    func copies(ranks: Int, onHost: Int, _ change: (inout TrainingConfiguration) -> Void) -> Int {
+      var training = TrainingConfiguration()
+      training.optimizer.kind = .adam
+      change(&training)
+      return ModelMemory.copies(training, ranks: ranks, onHost: onHost)
+    }
+    // Parameters, gradient and two moments.
+    #expect(copies(ranks: 4, onHost: 4) { _ in } == 4)
+    #expect(copies(ranks: 1, onHost: 1) { $0.reduction.shardsOptimizer = true } == 4)
+    #expect(copies(ranks: 2, onHost: 1) { $0.reduction.shardsOptimizer = true } == 3)
+    #expect(copies(ranks: 2, onHost: 1) { $0.reduction.sharesParameters = true } == 4)
+    #expect(copies(ranks: 6, onHost: 3) { $0.reduction.sharesParameters = true } == 2)
+    #expect(copies(ranks: 4, onHost: 2) { $0.reduction.localSteps = 8 } == 6)
+    #expect(copies(ranks: 1, onHost: 1) { $0.averageDecay = 0.9 } == 6)
+  }
+
   @Test("A layout of any size can be described")
   func layout() {
     var builder = ParameterLayout.Builder()
