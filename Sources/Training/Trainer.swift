@@ -42,10 +42,7 @@ final class Trainer {
   /// Requests of any rank that wait until all ranks have the same parameters, at most `training.local_steps`.
   private var requested = StepRequests()
   /// The previous best evaluation, in case the current best model can't be saved.
-  private var previousBest:
-    (metric: Double?, loss: Double?, step: Int?, others: [NamedMetric], decoded: Int?) = (
-      nil, nil, nil, [], nil
-    )
+  private var previousBest = BestEvaluation()
 
   /// The number of steps at which schedules end. It assumes that all epochs are as long as the first; with batches
   /// measured in tokens, their lengths can differ.
@@ -371,12 +368,11 @@ final class Trainer {
     // The loss breaks ties of the metric. A better loss at an equal metric does not count as progress for patience.
     let isTie = state.bestMetric == metric && result.loss.mean < state.bestLoss ?? .infinity
     if isBetter || isTie {
-      previousBest = (
-        state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics, state.bestDecoded
-      )
-      (state.bestMetric, state.bestLoss, state.bestStep) = (metric, result.loss.mean, state.step)
-      state.bestMetrics = result.otherMetrics.map { NamedMetric(name: $0.metric.name, value: $0.value) }
-      state.bestDecoded = result.decoded
+      previousBest = state.best
+      state.best = BestEvaluation(
+        metric: metric, loss: result.loss.mean, step: state.step,
+        otherMetrics: result.otherMetrics.map { NamedMetric(name: $0.metric.name, value: $0.value) },
+        decoded: result.decoded)
     }
     state.evaluationsWithoutImprovement = isBetter ? 0 : state.evaluationsWithoutImprovement + 1
     if isOutOfPatience && !state.isComplete { (state.isComplete, state.stoppedEarly) = (true, true) }
@@ -430,9 +426,7 @@ final class Trainer {
       note(hasFailed: !saved)
     }
     // A best model that could not be saved does not count: the previous one remains the best.
-    if isBest && !saved {
-      (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics, state.bestDecoded) = previousBest
-    }
+    if isBest && !saved { state.best = previousBest }
   }
 
   /// Sets the time of the next attempt.

@@ -43,6 +43,30 @@ package struct TrainingState: Codable, Equatable {
   var identity = RunIdentity()
 }
 
+/// The best evaluation so far. A checkpoint has its values as single members of the state.
+struct BestEvaluation {
+  /// The value of `evaluation.metric`, negated if higher values are better.
+  var metric: Double?
+  var loss: Double?
+  var step: Int?
+  var otherMetrics: [NamedMetric] = []
+  /// The number of sources whose outputs the metrics compare, if there was a limit.
+  var decoded: Int?
+}
+
+extension TrainingState {
+  var best: BestEvaluation {
+    get {
+      BestEvaluation(
+        metric: bestMetric, loss: bestLoss, step: bestStep, otherMetrics: bestMetrics, decoded: bestDecoded)
+    }
+    set {
+      (bestMetric, bestLoss, bestStep) = (newValue.metric, newValue.loss, newValue.step)
+      (bestMetrics, bestDecoded) = (newValue.otherMetrics, newValue.decoded)
+    }
+  }
+}
+
 /// A measured choice, and the ranks that it was made for.
 struct MeasuredSums: Codable, Equatable {
   var method: SumMethod
