@@ -1,6 +1,7 @@
 import Communication
 import Optimizers
 import Tasks
+import Training
 
 /// Times training steps of a language model on 1, 2, 4, … ranks of a job, and predicts each time from its components.
 ///
@@ -192,9 +193,32 @@ public struct PredictedCluster: Sendable, Equatable {
   ///   - row: the step on all ranks of one host, from weak scaling.
   ///   - sent: the bytes that each host sends per step.
   public func step(hosts: Int, host row: ScalingStudy.Row, sent: Int) -> (seconds: Double, speedup: Double) {
-    let rounds = Double(hosts <= 1 ? 0 : Int.bitWidth - (hosts - 1).leadingZeroBitCount)
-    let network = 2 * rounds * latency + Double(sent) / bandwidth
+    let network = seconds(hosts: hosts, sent: sent)
     return (row.predicted + network, Double(hosts) * row.predicted / (row.predicted + network))
+  }
+
+  /// Returns the number of local steps at which communication takes a tenth of the time: H = 9 M / c, where c is the computation of
+  /// a step and M = (1 + k) (l + 4 N / w + 2 ⌈log₂ h⌉ L + b / W) an update of all ranks, with k moments of N elements.
+  ///
+  /// - Parameters:
+  ///   - row: the step on all ranks of one host, from weak scaling.
+  ///   - sums: the sums over these ranks.
+  ///   - wire: how elements are sent between hosts: b = 2 (h − 1) / h · 4 N bytes, or half of that.
+  public func localSteps(
+    hosts: Int, host row: ScalingStudy.Row, _ sums: ScalingStudy.Sums, parameters: Int, moments: Int,
+    _ wire: WireFormat
+  ) -> Int {
+    var reduction = ReductionOptions()
+    reduction.wire = wire
+    let bytes = parameters * MemoryLayout<Float>.stride
+    let sent = reduction.sentBytes(summed: bytes, parameters: parameters, hosts: hosts)
+    let vector = sums.latency + Double(bytes) / sums.bandwidth + seconds(hosts: hosts, sent: sent)
+    return CommunicationAdvice.localSteps(update: Double(1 + moments) * vector / row.compute)
+  }
+
+  private func seconds(hosts: Int, sent: Int) -> Double {
+    let rounds = Double(hosts <= 1 ? 0 : Int.bitWidth - (hosts - 1).leadingZeroBitCount)
+    return 2 * rounds * latency + Double(sent) / bandwidth
   }
 }
 

@@ -2,25 +2,32 @@
 
 import Tasks
 
-/// Advice for a run on several hosts whose ranks spend much of a step in sums.
-enum CommunicationAdvice {
+/// Advice for ranks on several hosts that spend much of a step in sums.
+package enum CommunicationAdvice {
   /// Above this share of communication in a step, advice is given.
   static let limit = 0.2
   /// The share that the advised interval aims at.
   static let aim = 0.1
 
-  /// The number of local steps at which communication takes a share ``aim`` of the time:
+  /// The number of local steps H at which communication takes a share a, the ``aim``, of the time:
   ///
-  ///     H = M (1 − a) / (a c),   M / c = share / (1 − share) · (H₀ = 1 ? (1 + k) / d : H₀)
+  ///     (M / H) / (c + M / H) = a,   H = M / c · (1 − a) / a
   ///
-  /// c is the computation of a step, M the communication of an update of all ranks, a the aim, H₀ the present number of local
-  /// steps, d the share of the gradient that a step sums. An update after local steps sums all elements, and those of the k moments
-  /// as well.
+  /// - Parameter update: M / c, the communication of an update of all ranks over the computation of a step.
+  package static func localSteps(update: Double) -> Int {
+    Int(min(100_000, max(1, (update * (1 - aim) / aim).rounded(.up))))
+  }
+
+  /// The same for a run in which communication takes a share of the time:
+  ///
+  ///     M / c = share / (1 − share) · (H₀ = 1 ? (1 + k) / d : H₀)
+  ///
+  /// H₀ is the present number of local steps, d the share of the gradient that a step sums. An update after local steps sums all
+  /// elements, and those of the k moments as well.
   static func localSteps(share: Double, density: Double, _ training: TrainingConfiguration) -> Int {
     let present = training.reduction.localSteps
     let vectors = Double(1 + training.optimizer.kind.momentNames.count) / density
-    let update = share / (1 - share) * (present == 1 ? vectors : Double(present))
-    return Int(min(100_000, (update * (1 - aim) / aim).rounded(.up)))
+    return localSteps(update: share / (1 - share) * (present == 1 ? vectors : Double(present)))
   }
 
   /// - Parameters:

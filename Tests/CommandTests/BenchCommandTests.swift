@@ -50,6 +50,9 @@ import Testing
     let cluster = try #require(result["cluster"] as? [[String: Any]])
     #expect(cluster.map { $0["hosts"] as? Int } == [1, 16])
     #expect(cluster[0]["predicted_speedup"] as? Double == 1)
+    let steps = try #require(cluster[1]["local_steps"] as? Int)
+    let steps16 = try #require(cluster[1]["local_steps_bf16"] as? Int)
+    #expect(steps >= steps16 && steps16 >= 1)
   }
 
   @Test(arguments: [

@@ -85,4 +85,20 @@ import Testing
     let three = cluster.step(hosts: 3, host: row, sent: 0)
     #expect(abs(three.seconds - 0.104) < 1e-12)
   }
+
+  /// Two hosts at 100 Mb/s and 5 million parameters with Adam: an update sends three vectors of 20 MB, 1.6 s each, beside 346 ms of
+  /// computation. Sums on a host add 20 ms each.
+  @Test func localStepsOfHostsInANetwork() {
+    let row = ScalingStudy.Row(
+      ranks: 1, batch: 32, seconds: 0.346, compute: 0.346, communication: 0, tokensPerSecond: 4600)
+    let cluster = PredictedCluster(latency: 0, bandwidth: 12.5e6)
+    func steps(_ sums: ScalingStudy.Sums, moments: Int, _ wire: WireFormat) -> Int {
+      cluster.localSteps(hosts: 2, host: row, sums, parameters: 5_000_000, moments: moments, wire)
+    }
+    let one = ScalingStudy.Sums(ranks: 1, latency: 0, bandwidth: .infinity)
+    #expect(steps(one, moments: 2, .fp32) == 125 && steps(one, moments: 2, .bf16) == 63)
+    #expect(steps(one, moments: 0, .fp32) == 42 && steps(one, moments: 0, .bf16) == 21)
+    let two = ScalingStudy.Sums(ranks: 2, latency: 0, bandwidth: 1e9)
+    #expect(steps(two, moments: 2, .fp32) == 127)
+  }
 }

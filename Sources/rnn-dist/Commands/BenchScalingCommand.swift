@@ -14,7 +14,7 @@ struct ScalingBenchCommand: DistributedCommand {
       time that all ranks need to compute it at the same time without sending anything, and from latency and bandwidth of sums; the \
       prediction covers the precision and the method of sums, a sharded optimizer, shared parameters and local steps. With --hosts \
       the step is also predicted for hosts like this job's in a network: reduce-scatter and allgather between the hosts, nothing \
-      overlapped. These lines are predictions only.
+      overlapped, and the number of local steps at which communication takes a tenth of the time. These lines are predictions only.
 
       Examples:
         mpirun -np 2 rnn-dist bench scaling --hidden 650
@@ -78,7 +78,7 @@ struct ScalingBenchCommand: DistributedCommand {
       counts: counts.isEmpty ? nil : Set(counts).sorted())
     let result = try study.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
-    let clusters = predictions(result)
+    let clusters = predictions(result, moments: study.benchmark.benchmark.optimizer.momentNames.count)
     if step.json {
       try StandardOutput.line(object(result, clusters).text)
     } else {
@@ -92,17 +92,23 @@ struct ScalingBenchCommand: DistributedCommand {
     var ranks: Int
     var seconds: Double
     var speedup: Double
+    /// The numbers of local steps at which communication takes a tenth of the time, with sums in fp32 and in bf16.
+    var localSteps: (fp32: Int, bf16: Int)
   }
 
-  private func predictions(_ result: ScalingStudy.Result) -> [Prediction] {
-    guard let row = result.weak.last else { return [] }
+  private func predictions(_ result: ScalingStudy.Result, moments: Int) -> [Prediction] {
+    guard let row = result.weak.last, let sums = result.sums.last else { return [] }
     let cluster = PredictedCluster(latency: networkLatency * 1e-6, bandwidth: networkBandwidth * 1e9)
+    let parameters = result.gradientBytes / MemoryLayout<Float>.stride
     return (hostCounts ?? []).map { hosts in
-      let sent = step.reduction.sentBytes(
-        summed: result.summedBytes, parameters: result.gradientBytes / MemoryLayout<Float>.stride,
-        hosts: hosts)
+      func localSteps(_ wire: WireFormat) -> Int {
+        cluster.localSteps(hosts: hosts, host: row, sums, parameters: parameters, moments: moments, wire)
+      }
+      let sent = step.reduction.sentBytes(summed: result.summedBytes, parameters: parameters, hosts: hosts)
       let (seconds, speedup) = cluster.step(hosts: hosts, host: row, sent: sent)
-      return Prediction(hosts: hosts, ranks: hosts * row.ranks, seconds: seconds, speedup: speedup)
+      return Prediction(
+        hosts: hosts, ranks: hosts * row.ranks, seconds: seconds, speedup: speedup,
+        localSteps: (localSteps(.fp32), localSteps(.bf16)))
     }
   }
 
@@ -135,9 +141,12 @@ struct ScalingBenchCommand: DistributedCommand {
     for cluster in clusters {
       try StandardOutput.line(
         String(
-          format: "predicted: %d hosts, %d ranks: %.2f ms per step, %.1f times as fast as one host",
-          cluster.hosts,
-          cluster.ranks, cluster.seconds * 1e3, cluster.speedup))
+          format: """
+            predicted: %d hosts, %d ranks: %.2f ms per step, %.1f times as fast as one host; communication takes 10 %% \
+            with --local-steps %d, in bf16 with %d
+            """,
+          cluster.hosts, cluster.ranks, cluster.seconds * 1e3, cluster.speedup, cluster.localSteps.fp32,
+          cluster.localSteps.bf16))
     }
   }
 
@@ -162,6 +171,8 @@ struct ScalingBenchCommand: DistributedCommand {
       [
         "hosts": .integer(cluster.hosts), "ranks": .integer(cluster.ranks),
         "predicted_ms": .double(cluster.seconds * 1e3), "predicted_speedup": .double(cluster.speedup),
+        "local_steps": .integer(cluster.localSteps.fp32),
+        "local_steps_bf16": .integer(cluster.localSteps.bf16),
       ]
     }
     return .object(joining: [
