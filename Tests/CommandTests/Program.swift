@@ -216,19 +216,7 @@ final class Program {
   /// The program that is built with the tests, or the one that RNN_DIST_PROGRAM names: an optimized build can have errors
   /// that a debug build doesn't have, such as a use of freed memory.
   private static func executable() throws -> URL {
-    if let named = ProcessInfo.processInfo.environment["RNN_DIST_PROGRAM"] {
-      guard FileManager.default.isExecutableFile(atPath: named) else {
-        throw Unusable(description: "RNN_DIST_PROGRAM names \(named), which is not a program")
-      }
-      return URL(fileURLWithPath: named)
-    }
-    let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
-    let program = bundle.resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent(
-      "rnn-dist")
-    guard FileManager.default.isExecutableFile(atPath: program.path) else {
-      throw Unusable(description: "there is no \(program.path); run launch/setup, then `swift build`")
-    }
-    return program
+    try MPILauncher.program("rnn-dist", variable: "RNN_DIST_PROGRAM")
   }
 }
 

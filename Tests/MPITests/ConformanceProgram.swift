@@ -61,15 +61,8 @@ struct ConformanceProgram {
     return ConformanceProgram(exitCode: process.terminationStatus, output: text)
   }
 
-  /// The program, which the package builds next to the test bundle.
   private static func executable() throws -> URL {
-    let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
-    let program = bundle.resolvingSymlinksInPath().deletingLastPathComponent()
-      .appendingPathComponent("MPIConformance")
-    guard FileManager.default.isExecutableFile(atPath: program.path) else {
-      throw Unusable(description: "there is no \(program.path); run launch/setup, then `swift build`")
-    }
-    return program
+    try MPILauncher.program("MPIConformance", variable: "RNN_DIST_CONFORMANCE")
   }
 }
 

@@ -57,7 +57,8 @@ import Testing
   func differentCollectivesAreNamed(program: String) throws {
     let outcome = try ConformanceProgram.run(
       program, ranks: 3, environment: ["RNN_DIST_WATCHDOG": "step=0.5,end=2"], limit: 60)
-    #expect(outcome.exitCode == 1, "\(outcome.output)")
+    // The status of MPICH's mpiexec is 9, the signal by which it has ended the other ranks.
+    #expect([1, 9].contains(outcome.exitCode), "\(outcome.output)")
     #expect(outcome.output.contains("the ranks call different collectives: rank 0 on"), "\(outcome.output)")
     #expect(
       outcome.output.contains("; rank 2 on") && outcome.output.contains("at step 7"), "\(outcome.output)")

@@ -6,7 +6,22 @@ import Foundation
 /// MPICH accept all of it; variables of one MPI mean nothing to the others.
 public enum MPILauncher {
   public struct Missing: Error, CustomStringConvertible {
-    public var description: String { "there is no mpirun in PATH; launch/setup installs it" }
+    public let description: String
+  }
+
+  /// Returns the program that an environment variable names, or the one that is built with the tests. The tests use no MPI themselves,
+  /// so a named program may be built with another one than they are.
+  public static func program(_ name: String, variable: String) throws -> URL {
+    let named = ProcessInfo.processInfo.environment[variable].map { URL(fileURLWithPath: $0) }
+    let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
+    let program =
+      named
+      ?? bundle.resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent(name)
+    guard FileManager.default.isExecutableFile(atPath: program.path) else {
+      let remedy = named == nil ? "run launch/setup, then `swift build`" : "\(variable) must name a program"
+      throw Missing(description: "there is no program \(program.path); \(remedy)")
+    }
+    return program
   }
 
   public static func path() throws -> URL {
@@ -14,7 +29,7 @@ public enum MPILauncher {
       let candidate = "\(folder)/mpirun"
       if FileManager.default.isExecutableFile(atPath: candidate) { return URL(fileURLWithPath: candidate) }
     }
-    throw Missing()
+    throw Missing(description: "there is no mpirun in PATH; launch/setup installs it")
   }
 
   /// The options of mpirun before those of a job: tests start more ranks than there are cores.
