@@ -170,20 +170,22 @@ final class Program {
 
   /// Sends a signal to a rank that mpirun has started.
   func send(_ signal: Int32, toRank rank: Int) throws {
-    let children = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }
-      .filter { Self.parent(of: $0) == process.processIdentifier }.sorted()
-    guard children.indices.contains(rank) else {
-      throw Unusable(description: "mpirun has \(children.count) children, none for rank \(rank)")
+    let processes = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }
+    func children(of parent: pid_t) -> [pid_t] { processes.filter { Self.parent(of: $0) == parent }.sorted() }
+    var ranks = children(of: process.processIdentifier)
+    // MPICH's mpiexec has one child, which starts the ranks.
+    if let proxy = ranks.first, Self.status("Name", of: proxy) == "hydra_pmi_proxy" {
+      ranks = children(of: proxy)
     }
-    kill(children[rank], signal)
+    guard ranks.indices.contains(rank) else {
+      throw Unusable(description: "mpirun has started \(ranks.count) processes, none for rank \(rank)")
+    }
+    kill(ranks[rank], signal)
   }
 
   /// Whether the process ignores a signal, according to the kernel's mask of ignored signals.
   func ignores(_ signal: Int32) -> Bool {
-    let status =
-      (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("SigIgn:") } ?? ""
-    let mask = UInt64(line.dropFirst("SigIgn:".count).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0
+    let mask = Self.status("SigIgn", of: process.processIdentifier).flatMap { UInt64($0, radix: 16) } ?? 0
     return mask >> UInt64(signal - 1) & 1 == 1
   }
 
@@ -192,11 +194,14 @@ final class Program {
   }
 
   private static func parent(of process: pid_t) -> pid_t? {
-    guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8) else {
-      return nil
-    }
-    let line = status.split(separator: "\n").first { $0.hasPrefix("PPid:") }
-    return line.flatMap { pid_t($0.dropFirst(5).trimmingCharacters(in: .whitespaces)) }
+    status("PPid", of: process).flatMap { pid_t($0) }
+  }
+
+  /// The value of a field of /proc/PID/status.
+  private static func status(_ field: String, of process: pid_t) -> String? {
+    let text = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+    let line = text?.split(separator: "\n").first { $0.hasPrefix("\(field):") }
+    return line.map { $0.dropFirst(field.count + 1).trimmingCharacters(in: .whitespaces) }
   }
 
   private static func file(at path: String) throws -> FileHandle {
