@@ -416,6 +416,13 @@ extension ConfigurationSchema {
       "steps that each rank makes by itself before the ranks combine their parameters by an outer Nesterov step (DiLoCo): for slow "
         + "links; evaluations and checkpoints combine them as well; 1: gradients are summed in every step"),
     Key(
+      "training.outer_learning_rate", \.training.reduction.outerLearningRate,
+      "learning rate of the step of all ranks after local steps, along the mean change of their parameters"),
+    Key(
+      "training.outer_momentum", \.training.reduction.outerMomentum,
+      "Nesterov momentum of the step of all ranks after local steps; 0 with outer_learning_rate 1: the mean of the parameters"
+    ),
+    Key(
       "training.precision", \.training.precision,
       "operands of matrix products; sums, parameters and moments are fp32 either way"),
     Key(

@@ -2,31 +2,33 @@ import NumericKernels
 import Optimizers
 import Parameters
 import RecurrentNN
+import Tasks
 
 /// The update of all ranks together after several steps that each rank has made by itself (A. Douillard et al., "DiLoCo:
 /// Distributed Low-Communication Training of Language Models", 2023): a Nesterov step along the mean change of the parameters.
 ///
 ///     δ = θ − (1/p) Σᵣ θᵣ,   m ← μ m + δ,   θ ← θ − η (δ + μ m)
 ///
-/// θ are the parameters after the last such update and θᵣ those of rank r now; η = 0.7 and μ = 0.9 are the values of the paper.
+/// θ are the parameters after the last such update and θᵣ those of rank r now; η = 0.7 and μ = 0.9, the defaults, are the values of
+/// the paper. If the changes of consecutive updates are alike, their steps add up to η / (1 − μ) times each change.
 /// The optimizer's moments become the mean of those of the ranks, which the paper leaves different: so all ranks are equal after
 /// the update, and a checkpoint depends neither on their number nor on when it is written. Every rank computes the same bits from
 /// the same sums.
 final class OuterUpdate {
-  private static let rate: Float = 0.7
-  private static let decay: Float = 0.9
-
   /// θ, [N].
   private let start: AlignedBuffer<Float>
   /// m, [N]: part of a checkpoint.
   let momentum: AlignedBuffer<Float>
   private let gradients: GradientReduction
   private let ranks: Int
+  /// η and μ.
+  private let (rate, decay): (Float, Float)
 
   /// - Parameters:
   ///   - gradients: its memory holds the sums. The optimizer has read the gradient by then.
   ///   - ranks: p.
-  init(count: Int, gradients: GradientReduction, ranks: Int) {
+  init(count: Int, gradients: GradientReduction, ranks: Int, _ reduction: ReductionOptions) {
+    (rate, decay) = (Float(reduction.outerLearningRate), Float(reduction.outerMomentum))
     start = AlignedBuffer(count: count)
     momentum = AlignedBuffer(count: count)
     self.gradients = gradients
@@ -45,7 +47,7 @@ final class OuterUpdate {
     let (values, sum) = (parameters.elements, gradients.total.elements)
     for index in values.indices { sum[index] = start.elements[index] - values[index] }
     try gradients.sumAll()
-    let (share, rate, decay) = (1 / Float(ranks), Self.rate, Self.decay)
+    let (share, rate, decay) = (1 / Float(ranks), self.rate, self.decay)
     let (origin, velocity) = (start.elements, momentum.elements)
     workspace.forEachBlock(of: parameters) { block in
       for index in block {

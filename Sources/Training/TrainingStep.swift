@@ -71,7 +71,7 @@ package final class TrainingStep {
       layout: model.parameters.layout, plan: plan, communicator: communicator, reduction: reduction)
     self.gradients = gradients
     if reduction.localSteps > 1 {
-      let update = OuterUpdate(count: count, gradients: gradients, ranks: communicator.worldSize)
+      let update = OuterUpdate(count: count, gradients: gradients, ranks: ranks, reduction)
       update.begin(at: model.parameters)
       local = (reduction.localSteps, update)
     } else {

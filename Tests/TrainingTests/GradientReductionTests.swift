@@ -158,14 +158,17 @@ struct GradientReductionTests {
 
   /// Rank r has the gradient 1 + r in every step. After two local steps of SGD with rate η, θ has changed by −2 η (1 + (p − 1)/2) in
   /// the mean; the outer steps are written out.
-  @Test("Local steps end with a Nesterov step along the mean change of the ranks", arguments: [1, 2, 3])
-  func outerSteps(ranks: Int) throws {
+  @Test(
+    "Local steps end with a Nesterov step along the mean change of the ranks",
+    arguments: [1, 2, 3], [(0.7, 0.9), (1, 0)] as [(Double, Double)])
+  func outerSteps(ranks: Int, outer: (rate: Double, momentum: Double)) throws {
     let results = try InProcessCommunicator.run(ranks: ranks) { communicator in
       let task = FakeTask(fault: { _, shard, gradient in
         for index in gradient.elements.indices { gradient.elements[index] += 2 * Float(shard) }
       })
       var reduction = ReductionOptions()
       reduction.localSteps = 2
+      (reduction.outerLearningRate, reduction.outerMomentum) = outer
       let step = try TrainingStep(
         task, plan: try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false),
         optimizer: OptimizerSettings(kind: .sgd), clipNorm: 0, reduction: reduction,
@@ -180,10 +183,11 @@ struct GradientReductionTests {
       return Array(task.parameters.elements)
     }
     let change: Float = 2 * 0.1 * (1 + Float(ranks - 1) / 2)
+    let (rate, decay) = (Float(outer.rate), Float(outer.momentum))
     var (parameter, momentum): (Float, Float) = (0, 0)
     for _ in 0..<2 {
-      momentum = 0.9 * momentum + change
-      parameter -= 0.7 * (change + 0.9 * momentum)
+      momentum = decay * momentum + change
+      parameter -= rate * (change + decay * momentum)
     }
     for result in results {
       #expect(result == results[0])

@@ -24,11 +24,22 @@ public struct ReductionOptions: Options {
   public var sharesParameters = false
   /// Steps that each rank makes by itself between two updates of all ranks together; 1: every step is one of all ranks.
   public var localSteps = 1
+  /// The learning rate and the momentum of that update: η and μ of `OuterUpdate`.
+  public var outerLearningRate = 0.7
+  public var outerMomentum = 0.9
 
   public init() {}
 
   public func check(_ checks: inout OptionChecks<Self>) {
     checks.bound(\.localSteps, .within(1...100_000))
+    checks.bound(\.outerLearningRate, .above(0))
+    checks.bound(\.outerMomentum, .from(0, below: 1))
+    checks.read(
+      \.outerLearningRate, if: localSteps > 1, with: \.localSteps,
+      otherwise: "is for updates after local steps: set \(\.localSteps) above 1")
+    checks.read(
+      \.outerMomentum, if: localSteps > 1, with: \.localSteps,
+      otherwise: "is for updates after local steps: set \(\.localSteps) above 1")
   }
 }
 
