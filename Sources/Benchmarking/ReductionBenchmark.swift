@@ -31,24 +31,15 @@ public struct ReductionBenchmark: Sendable {
       let values = UnsafeMutableBufferPointer(rebasing: buffer.elements[0..<count])
       // The values don't retain the memory that they point to.
       var times = try withExtendedLifetime(buffer) {
-        try (0..<Self.repetitions).map { _ in try time(values, communicator) }
+        try (0..<Self.repetitions).map { _ in
+          try communicator.slowest { try communicator.allreduceSum(values) }
+        }
       }
       times.sort()
       measurements.append(Measurement(bytes: 4 * count, seconds: times[times.count / 2]))
     }
     let (latency, bandwidth) = Self.fit(measurements)
     return Result(measurements: measurements, latency: latency, bandwidth: bandwidth)
-  }
-
-  /// The time of one sum on the slowest rank.
-  private func time(_ values: UnsafeMutableBufferPointer<Float>, _ communicator: any Communicator) throws
-    -> Double
-  {
-    let clock = ContinuousClock()
-    try communicator.barrier()
-    let started = clock.now
-    try communicator.allreduceSum(values)
-    return try communicator.largest((clock.now - started) / .seconds(1))
   }
 
   /// Least squares of t = a + b·bytes with weights 1/t², subject to a ≥ 0 and b > 0. With these weights, small buffers

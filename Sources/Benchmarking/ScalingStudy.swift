@@ -154,14 +154,7 @@ public struct ScalingStudy: Sendable {
 
   /// The median time of `body` on the slowest rank, in seconds.
   private func median(on part: any Communicator, _ body: () throws -> Void) throws -> Double {
-    let clock = ContinuousClock()
-    var times: [Double] = []
-    for _ in 0..<Self.repetitions {
-      try part.barrier()
-      let started = clock.now
-      try body()
-      times.append(try part.largest((clock.now - started) / .seconds(1)))
-    }
+    let times = try (0..<Self.repetitions).map { _ in try part.slowest(body) }
     return times.sorted()[times.count / 2]
   }
 

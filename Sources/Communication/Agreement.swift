@@ -99,6 +99,14 @@ extension Communicator {
     }.max() ?? value
   }
 
+  /// Returns the time that `body` takes on the slowest rank, in seconds, if all ranks begin together (collective).
+  package func slowest(_ body: () throws -> Void) throws -> Double {
+    try barrier()
+    let started = ContinuousClock.now
+    try body()
+    return try largest((ContinuousClock.now - started) / .seconds(1))
+  }
+
   /// Encodes success as no bytes, failure as rank, exit code, whether it may be that of all ranks, length of the host name,
   /// host name and message.
   ///

@@ -11,20 +11,20 @@ public enum DataSplit: String, Sendable, CaseIterable {
 }
 
 /// The sizes of the data of a task, for the summary at the start.
-package struct TaskSize: Sendable {
+public struct TaskSize: Sendable {
   /// The name of the entries of ``vocabulary`` in messages: `tokens`, `target tokens`, `labels`.
-  package var vocabularyName = "tokens"
+  public var vocabularyName = "tokens"
   /// The size of the vocabulary, of the target vocabulary if there are two; 0 without a vocabulary.
-  package var vocabulary: Int
-  package var trainTokens: Int
-  package var validTokens: Int
+  public var vocabulary: Int
+  public var trainTokens: Int
+  public var validTokens: Int
   /// The number of examples; 1 for a text.
-  package var trainExamples: Int
-  package var validExamples: Int
+  public var trainExamples: Int
+  public var validExamples: Int
   /// The first example as it was read; nil for a text.
-  package var firstExample: String?
+  public var firstExample: String?
   /// The shape of inputs that are numbers; nil for other inputs.
-  package var inputs: NumericInputs?
+  public var inputs: NumericInputs?
 }
 
 /// The shape of the sequences of numbers that a model reads.

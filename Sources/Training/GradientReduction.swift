@@ -135,12 +135,7 @@ package final class GradientReduction {
     let times: [(method: SumMethod, seconds: Double)] = try vector.methods.map { method in
       // Another method frees the buffers of the one before.
       vector.method = method
-      var rounds = try (0..<4).map { _ in
-        try communicator.barrier()
-        let started = clock.now
-        try vector.sum(whole, order)
-        return try communicator.largest((clock.now - started) / .seconds(1))
-      }
+      var rounds = try (0..<4).map { _ in try communicator.slowest { try vector.sum(whole, order) } }
       // The first round allocates memory and opens connections.
       rounds.removeFirst()
       return (method, rounds.sorted()[1])

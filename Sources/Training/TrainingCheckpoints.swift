@@ -144,40 +144,26 @@ final class TrainingCheckpoints {
     return UnsafeBufferPointer(rebasing: average.values.elements[parameter.range])
   }
 
-  /// The weights that training continues with, if they differ from those of the model because there is an average.
-  private var rawWeights: [TensorToWrite] {
-    guard average != nil else { return [] }
-    return task.parameters.layout.parameters.map { parameter in
-      TensorToWrite(
-        name: Self.momentName(Self.rawName, parameter), shape: parameter.shape,
-        floats: UnsafeBufferPointer(task.parameters.elements(parameter)))
-    }
+  /// The buffers in the file of the optimizer, with the names that come before those of the parameters: the moments; the weights that
+  /// training continues with, if those of the model are their average; the momentum of the updates after local steps.
+  private func buffers(_ moments: WholeMoments) -> [(name: String, buffer: UnsafeMutableBufferPointer<Float>)]
+  {
+    var buffers = moments.all
+    if average != nil { buffers.append(("weights", task.parameters.elements)) }
+    if let outer = step.outerUpdate { buffers.append(("outer_momentum", outer.momentum.elements)) }
+    return buffers
   }
-
-  private static let rawName = "weights"
 
   private func optimizerTensors(_ moments: WholeMoments) -> [TensorToWrite] {
     guard communicator.rank == 0 else { return [] }
-    return moments.all.flatMap { moment in
+    return buffers(moments).flatMap { name, buffer in
       task.parameters.layout.parameters.map { parameter in
         TensorToWrite(
-          name: Self.momentName(moment.name, parameter), shape: parameter.shape,
-          floats: UnsafeBufferPointer(rebasing: moment.buffer[parameter.range]))
+          name: Self.momentName(name, parameter), shape: parameter.shape,
+          floats: UnsafeBufferPointer(rebasing: buffer[parameter.range]))
       }
-    } + rawWeights + outerMomentum
-  }
-
-  /// With local steps, the momentum of the updates of all ranks together.
-  private var outerMomentum: [TensorToWrite] {
-    guard let outer = step.outerUpdate else { return [] }
-    return task.parameters.layout.parameters.map { parameter in
-      TensorToWrite(
-        name: Self.momentName(Self.outerName, parameter), shape: parameter.shape,
-        floats: UnsafeBufferPointer(rebasing: outer.momentum.elements[parameter.range]))
     }
   }
-
-  private static let outerName = "outer_momentum"
 
   private static func momentName(_ moment: String, _ parameter: Parameter) -> String {
     "\(moment).\(parameter.name)"
@@ -231,27 +217,18 @@ final class TrainingCheckpoints {
   }
 
   private func readTensors(of checkpoint: LoadedCheckpoint, _ moments: WholeMoments) throws -> [[Float]] {
+    let model = average?.values.elements ?? task.parameters.elements
     for parameter in task.parameters.layout.parameters {
-      if let average {
-        try read(
-          parameter.name, parameter.shape, of: checkpoint.model,
-          into: UnsafeMutableBufferPointer(rebasing: average.values.elements[parameter.range]))
-        try read(
-          Self.momentName(Self.rawName, parameter), parameter.shape, of: checkpoint.optimizer,
-          into: task.parameters.elements(parameter))
-      } else {
-        try read(
-          parameter.name, parameter.shape, of: checkpoint.model, into: task.parameters.elements(parameter))
+      func read(_ name: String, of file: SafetensorsFile, into buffer: UnsafeMutableBufferPointer<Float>)
+        throws
+      {
+        try self.read(
+          name, parameter.shape, of: file, into: UnsafeMutableBufferPointer(rebasing: buffer[parameter.range])
+        )
       }
-      if let outer = step.outerUpdate {
-        try read(
-          Self.momentName(Self.outerName, parameter), parameter.shape, of: checkpoint.optimizer,
-          into: UnsafeMutableBufferPointer(rebasing: outer.momentum.elements[parameter.range]))
-      }
-      for moment in moments.all {
-        try read(
-          Self.momentName(moment.name, parameter), parameter.shape, of: checkpoint.optimizer,
-          into: UnsafeMutableBufferPointer(rebasing: moment.buffer[parameter.range]))
+      try read(parameter.name, of: checkpoint.model, into: model)
+      for (name, buffer) in buffers(moments) {
+        try read(Self.momentName(name, parameter), of: checkpoint.optimizer, into: buffer)
       }
     }
     return try task.carriedState.shapes.map { entry in

@@ -34,19 +34,8 @@ public enum TrainingEvent: Sendable {
 /// Facts that are known before the first step.
 public struct RunSummary: Sendable {
   public var parameters: Int
-  /// The kind of items that ``vocabularySize`` counts.
-  public var vocabularyName: String
-  public var vocabularySize: Int
   public var task: TaskKind
-  public var trainTokens: Int
-  public var validTokens: Int
-  /// The numbers of examples to train on and to evaluate on.
-  public var trainExamples: Int
-  public var validExamples: Int
-  /// The first training example in the form in which it was read; nil for a text.
-  public var firstExample: String?
-  /// The shape of inputs that are numbers; nil for other inputs.
-  public var inputs: NumericInputs?
+  public var size: TaskSize
   public var ranks: Int
   public var hosts: [String]
   public var threadsPerRank: Int
@@ -85,19 +74,6 @@ public struct StepReport: Sendable {
   public var elapsed: Double
   /// The estimated seconds until the end.
   public var remaining: Double
-
-  package init(
-    step: Int, totalSteps: Int, epoch: Double, loss: Double, perplexity: Double?, gradientNorm: Double,
-    learningRate: Double, tokensPerSecond: Double, communicationShares: [Double], elapsed: Double,
-    remaining: Double
-  ) {
-    (self.step, self.totalSteps, self.epoch) = (step, totalSteps, epoch)
-    (self.loss, self.perplexity, self.gradientNorm) = (loss, perplexity, gradientNorm)
-    self.learningRate = learningRate
-    self.tokensPerSecond = tokensPerSecond
-    self.communicationShares = communicationShares
-    (self.elapsed, self.remaining) = (elapsed, remaining)
-  }
 }
 
 /// The result of scoring a split.
@@ -111,19 +87,6 @@ public struct EvaluationReport: Sendable {
   public var isBest: Bool
   /// Whether a checkpoint of the evaluated model is saved next.
   public var isSaveDue: Bool
-
-  public init(
-    split: DataSplit, step: Int, epoch: Double, result: EvaluationResult, seconds: Double, isBest: Bool,
-    isSaveDue: Bool
-  ) {
-    self.split = split
-    self.step = step
-    self.epoch = epoch
-    self.result = result
-    self.seconds = seconds
-    self.isBest = isBest
-    self.isSaveDue = isSaveDue
-  }
 }
 
 /// A metric under its name in files.

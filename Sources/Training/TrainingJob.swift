@@ -163,13 +163,9 @@ public struct TrainingJob {
   }
 
   private func summary(_ task: any TrainingTask, _ trainer: Trainer, _ hosts: [String]) -> RunSummary {
-    let (configuration, size) = (request.configuration, task.size)
+    let configuration = request.configuration
     return RunSummary(
-      parameters: task.parameters.count, vocabularyName: size.vocabularyName,
-      vocabularySize: size.vocabulary, task: configuration.task,
-      trainTokens: size.trainTokens, validTokens: size.validTokens,
-      trainExamples: size.trainExamples, validExamples: size.validExamples,
-      firstExample: size.firstExample, inputs: size.inputs,
+      parameters: task.parameters.count, task: configuration.task, size: task.size,
       ranks: communicator.worldSize, hosts: hosts, threadsPerRank: KernelThreads.count,
       batchSize: configuration.training.batchSize, batchTokens: configuration.training.batchTokens,
       bptt: configuration.training.bptt, stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)

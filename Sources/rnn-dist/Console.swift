@@ -271,10 +271,9 @@ package final class Console: TrainingObserver {
 
   private static func describe(_ summary: RunSummary) -> String {
     let isText = summary.task.data == .stream
-    let unit = isText ? "tokens" : "sequences"
+    let (unit, size) = (isText ? "tokens" : "sequences", summary.size)
     let (train, valid) =
-      isText
-      ? (summary.trainTokens, summary.validTokens) : (summary.trainExamples, summary.validExamples)
+      isText ? (size.trainTokens, size.validTokens) : (size.trainExamples, size.validExamples)
     let data =
       valid > 0
       ? "\(grouped(train)) training and \(grouped(valid)) validation \(unit)"
@@ -287,16 +286,15 @@ package final class Console: TrainingObserver {
       } else {
         "\(summary.batchSize) sequences"
       }
-    let vocabulary =
-      summary.vocabularySize > 0 ? "\(grouped(summary.vocabularySize)) \(summary.vocabularyName), " : ""
+    let vocabulary = size.vocabulary > 0 ? "\(grouped(size.vocabulary)) \(size.vocabularyName), " : ""
     let threads = "\(summary.threadsPerRank) \(summary.threadsPerRank == 1 ? "thread" : "threads")"
     let ranks =
       summary.ranks == 1
       ? "1 rank with \(threads)"
       : "\(summary.ranks) ranks on \(summary.hosts.joined(separator: ", ")), \(threads) each"
-    let firstExample = summary.firstExample.map { "\nfirst example: \($0)" } ?? ""
+    let firstExample = size.firstExample.map { "\nfirst example: \($0)" } ?? ""
     let steps = counted(summary.stepsPerEpoch, "step")
-    let inputs = summary.inputs.map { "\ninputs: \(describe($0))" } ?? ""
+    let inputs = size.inputs.map { "\ninputs: \(describe($0))" } ?? ""
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(ranks); batch of \

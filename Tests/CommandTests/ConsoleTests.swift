@@ -1,8 +1,9 @@
 import RecurrentNN
 import Tasks
 import Testing
-import Training
 import rnn_dist
+
+@testable import Training
 
 @Suite struct ConsoleTests {
   /// In a terminal that has become narrower the progress line has several rows, which are all erased.
