@@ -191,7 +191,7 @@ public struct PredictedCluster: Sendable, Equatable {
   }
 
   /// Returns the number of local steps at which communication takes a tenth of the time: H = 9 M / c, where c is the computation of
-  /// a step and M = (1 + k) (l + 4 N / w + 2 ⌈log₂ h⌉ L + b / W) an update of all ranks, with k moments of N elements.
+  /// a step and M = (1 + k) (l + 4 N / w + 2 ⌈log₂ h⌉ L + b / W) an outer update, with k moments of N elements.
   ///
   /// - Parameters:
   ///   - row: the step on all ranks of one host, from weak scaling.

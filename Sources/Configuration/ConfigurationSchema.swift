@@ -417,10 +417,11 @@ extension ConfigurationSchema {
         + "links; evaluations and checkpoints combine them as well; 1: gradients are summed in every step"),
     Key(
       "training.outer_learning_rate", \.training.reduction.outerLearningRate,
-      "learning rate of the step of all ranks after local steps, along the mean change of their parameters"),
+      "learning rate of the outer update after local steps, a step along the mean change of the parameters of the ranks"
+    ),
     Key(
       "training.outer_momentum", \.training.reduction.outerMomentum,
-      "Nesterov momentum of the step of all ranks after local steps; 0 with outer_learning_rate 1: the mean of the parameters"
+      "Nesterov momentum of the outer update; 0 with outer_learning_rate 1: the mean of the parameters of the ranks"
     ),
     Key(
       "training.precision", \.training.precision,

@@ -30,10 +30,7 @@ public struct HostFacts: Sendable, Codable, Equatable {
   /// Collects the facts of this process. The caller sets `threads`, `instructionSet` and `blasCore`.
   public static func collect() -> HostFacts {
     var facts = HostFacts()
-    var name = [CChar](repeating: 0, count: 256)
-    if gethostname(&name, name.count - 1) == 0 {
-      facts.host = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
+    facts.host = localHostName()
     facts.time = Date().timeIntervalSince1970
     let status = text("/proc/self/status")
     facts.allowed = processors(value("Cpus_allowed_list", in: status))

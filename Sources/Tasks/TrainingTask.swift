@@ -119,18 +119,6 @@ package protocol TrainingTask: GradientSource {
   var carriedState: CarriedState { get }
 }
 
-extension TrainingTask {
-  package func result(of sums: ScoreSums) -> EvaluationResult {
-    EvaluationResult(loss: sums.loss, examples: sums.examples)
-  }
-
-  package var warnings: [String] { [] }
-  package func samples(_ count: Int) throws -> [RunSamples.Sample] { [] }
-  package var notes: [String] { [] }
-
-  package func start(from weights: StartingWeights) throws -> [String] { [] }
-}
-
 extension GradientSource {
   package func dropNonFiniteState() {}
 }

@@ -152,7 +152,7 @@ package final class TranslationLearner: Learner {
   ) -> [[Hypothesis<Float>]] {
     let lengths = sources(examples, split, workspace.arena)[0].lengths
     let decoder = members(examples, split, workspace)
-    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: examples.count)
+    let begins = startTokens(examples.count)
     let search = configuration.decoding.search(
       beginToken: target.beginOfSentence, endToken: target.endOfSentence, count: options.count,
       keepsAttention: options.keepsAttention && abilities.attends)

@@ -13,7 +13,7 @@ package enum CommunicationAdvice {
   ///
   ///     (M / H) / (c + M / H) = a,   H = M / c · (1 − a) / a
   ///
-  /// - Parameter update: M / c, the communication of an update of all ranks over the computation of a step.
+  /// - Parameter update: M / c, the communication of an outer update over the computation of a step.
   package static func localSteps(update: Double) -> Int {
     Int(min(100_000, max(1, (update * (1 - aim) / aim).rounded(.up))))
   }

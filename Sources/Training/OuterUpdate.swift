@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 import Tasks
 
-/// The update of all ranks together after several steps that each rank has made by itself (A. Douillard et al., "DiLoCo:
+/// The outer update: the one of all ranks together after several steps that each rank has made by itself (A. Douillard et al., "DiLoCo:
 /// Distributed Low-Communication Training of Language Models", 2023): a Nesterov step along the mean change of the parameters.
 ///
 ///     δ = θ − (1/p) Σᵣ θᵣ,   m ← μ m + δ,   θ ← θ − η (δ + μ m)

@@ -18,7 +18,7 @@ package final class TrainingStep {
   private let clipNorm: Double
   /// The maximum absolute value of an element of the mean gradient; 0: no limit.
   private let clipValue: Double
-  /// Steps that each rank makes by itself between two updates of all ranks together; nil: none.
+  /// Steps that each rank makes by itself between two outer updates; nil: none.
   private let local: (steps: Int, update: OuterUpdate)?
   /// The parameters, if the ranks on a host share one copy of them; nil: each rank has its own.
   private let shared: HostVector?
@@ -96,7 +96,7 @@ package final class TrainingStep {
       for batch in batches { loss += try model.addGradient(of: batch, shard: shard, into: gradient) }
       gradients.add(loss, of: shard)
     }
-    // With local steps there is something to compare only after an update of all ranks, which costs more than a digest.
+    // With local steps there is something to compare only after an outer update, which costs more than a digest.
     let isCompared = local == nil ? ReplicaCheck.isDue(after: state.step) : isSynchronized
     let check = ReplicaCheck(isCompared ? model.parameters : nil, collectives: communicator.collectives)
     let totals = try gradients.reduce(requests, check, stepTime: time)
@@ -197,7 +197,7 @@ package final class TrainingStep {
     }
   }
 
-  /// Makes the update of all ranks together, if steps are local and it is due. Collective.
+  /// Makes the outer update, if steps are local and it is due. Collective.
   ///
   /// - Parameters:
   ///   - state: after the step.
@@ -214,7 +214,7 @@ package final class TrainingStep {
     return true
   }
 
-  /// The update of all ranks together, if steps are local.
+  /// Nil unless steps are local.
   var outerUpdate: OuterUpdate? { local?.update }
 
   /// Whether the ranks on a host share one copy of the parameters.

@@ -75,6 +75,10 @@ final class FakeTask: TrainingTask {
 
   let size = TaskSize(vocabulary: 0, trainTokens: 0, validTokens: 0, trainExamples: 0, validExamples: 0)
 
+  let (warnings, notes): ([String], [String]) = ([], [])
+
+  func start(from weights: StartingWeights) -> [String] { [] }
+  func samples(_ count: Int) -> [RunSamples.Sample] { [] }
   func writeInputs(to run: RunPaths) {}
 
   let workspace = Workspace<Float>()

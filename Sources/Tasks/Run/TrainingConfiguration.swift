@@ -22,9 +22,9 @@ public struct ReductionOptions: Options {
   public var shardsOptimizer = false
   /// Whether the ranks on a host share one copy of the parameters and of the optimizer's moments.
   public var sharesParameters = false
-  /// Steps that each rank makes by itself between two updates of all ranks together; 1: every step is one of all ranks.
+  /// Steps that each rank makes by itself between two outer updates, which are those of all ranks together; 1: every step is one of all ranks.
   public var localSteps = 1
-  /// The learning rate and the momentum of that update: η and μ of `OuterUpdate`.
+  /// The learning rate and the momentum of the outer update: η and μ of `OuterUpdate`.
   public var outerLearningRate = 0.7
   public var outerMomentum = 0.9
 
@@ -36,10 +36,10 @@ public struct ReductionOptions: Options {
     checks.bound(\.outerMomentum, .from(0, below: 1))
     checks.read(
       \.outerLearningRate, if: localSteps > 1, with: \.localSteps,
-      otherwise: "is for updates after local steps: set \(\.localSteps) above 1")
+      otherwise: "is for outer updates after local steps: set \(\.localSteps) above 1")
     checks.read(
       \.outerMomentum, if: localSteps > 1, with: \.localSteps,
-      otherwise: "is for updates after local steps: set \(\.localSteps) above 1")
+      otherwise: "is for outer updates after local steps: set \(\.localSteps) above 1")
   }
 }
 
@@ -142,7 +142,7 @@ public struct TrainingConfiguration: Options {
         checks.refuse(
           \.reduction.localSteps, with: \.reproducible,
           because:
-            "the ranks have different parameters between two updates of all, so that the bits depend on their number: set it to 1"
+            "the ranks have different parameters between two outer updates, so that the bits depend on their number: set it to 1"
         )
       }
       if reduction.shardsOptimizer {
@@ -156,7 +156,7 @@ public struct TrainingConfiguration: Options {
         checks.refuse(
           \.reduction.localSteps, with: \.reduction.sharesParameters,
           because:
-            "the ranks have different parameters between two updates of all: set it to 1, or \(\.reduction.sharesParameters) to false"
+            "the ranks have different parameters between two outer updates: set it to 1, or \(\.reduction.sharesParameters) to false"
         )
       }
       if averageDecay > 0 {

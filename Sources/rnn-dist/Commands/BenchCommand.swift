@@ -109,7 +109,7 @@ struct StepBenchmarkArguments: ParsableArguments {
   var reducePrecision = WireFormat.fp32
   @Flag(help: "Divide the optimizer's moments among the ranks.") var shardOptimizer = false
   @Flag(help: "Let the ranks on a host share one copy of parameters and moments.") var shareParameters = false
-  @Option(help: "Steps that each rank makes by itself between two updates of all ranks together.")
+  @Option(help: "Steps that each rank makes by itself between two outer updates, which combine the ranks.")
   var localSteps = 1
   @Option(help: "Timed training steps (default: 20 for lm, 10 for seq2seq).") var iters: Int?
   @Flag(help: "Print one JSON object.") var json = false
