@@ -7,7 +7,7 @@ extension Corpus<ExampleSet> {
   /// validation examples depend only on their source text (for a generator, their target) and `options.validSeed`: they
   /// are the share of the distinct texts with the lowest hashes.
   ///
-  /// - Parameter encoding: the encoding of an earlier run, if there is one. Then nothing is counted.
+  /// - Parameter known: the encoding of an earlier run, if there is one. Then nothing is counted.
   /// - Throws: `DataError`.
   public static func load(
     _ sources: DataSources, options: ExampleOptions, encoding known: DataEncoding? = nil

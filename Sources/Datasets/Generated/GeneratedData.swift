@@ -57,7 +57,7 @@ public struct GeneratedTask: Sendable, Equatable {
 extension GeneratedTask {
   /// Dates as people write them to ISO 8601: `the 3rd of May, 2017` to `2017-05-03`.
   ///
-  /// Days of 1950 to 2049 in the habits of several languages (``DateHabits``), one in five in lower case and
+  /// Days of 1950 to 2049 in the habits of several languages (`DateHabits`), one in five in lower case and
   /// one in ten in upper case. A text that could be read in two ways always has the same meaning.
   public func dates(languages: [DateLanguage] = DateLanguage.allCases) throws -> DataSources {
     precondition(!languages.isEmpty, "dates of no language")

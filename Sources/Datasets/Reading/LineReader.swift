@@ -70,7 +70,7 @@ public final class LineReader {
   public func next() throws -> Bool { try advance(waits: true) ?? false }
 
   /// The next lines: waits for the first, and takes the others that have already arrived, as from a pipe whose other end
-  /// waits for answers. nil at the end. Throws `DataError`, also as ``nextRecordLine()`` does.
+  /// waits for answers. nil at the end. Throws `DataError`, also for a file whose lines end in CR.
   public func nextLines(atMost limit: Int) throws -> [[UInt8]]? {
     var lines: [[UInt8]] = []
     while lines.count < limit, try advance(waits: lines.isEmpty) == true {

@@ -9,7 +9,7 @@ public struct TextOptions: Sendable, Equatable {
   /// size and then gets 8,000. Bytes always have 256.
   public var maxVocabulary: Int
   public var subwordKind = SubwordKind.bpe
-  /// A file with the vocabulary, see ``Vocabulary/given(path:options:boundaries:)``; nil: the tokens of the training text are
+  /// A file with the vocabulary, see `Vocabulary.given(path:options:boundaries:)`; nil: the tokens of the training text are
   /// counted.
   public var vocabularyFile: String?
 
