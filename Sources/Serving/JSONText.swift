@@ -51,13 +51,51 @@ struct RequestObject {
   private var members: [String: Value]
   private var known: [String] = []
 
-  /// Parses a body. Throws ``HTTPProblem`` 400 for a body that is not a JSON object.
+  /// Parses a body. Throws ``HTTPProblem`` 400 for a body that is not a JSON object in UTF-8, or that has two members of
+  /// one name.
   init(_ body: [UInt8]) throws(HTTPProblem) {
-    do {
-      members = try JSONDecoder().decode([String: Value].self, from: Data(body))
-    } catch {
+    // Foundation also reads UTF-16 and UTF-32, in which every name has bytes of 0. JSON in UTF-8 has none.
+    guard !body.contains(0), let members = try? JSONDecoder().decode([String: Value].self, from: Data(body))
+    else {
       throw HTTPProblem(400, "the body must be a JSON object, for example {\"input\": \"May 3, 2017\"}")
     }
+    self.members = members
+    // Foundation silently keeps one of two members.
+    let names = Self.quotedNames(body)
+    guard names.count == members.count else {
+      let list: [UInt8] =
+        [UInt8(ascii: "[")] + names.joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")]
+      var seen: Set<String> = []
+      let name = (try? JSONDecoder().decode([String].self, from: Data(list)))?.first {
+        !seen.insert($0).inserted
+      }
+      throw HTTPProblem(400, "member \"\((name ?? "").prefix(64))\" occurs twice")
+    }
+  }
+
+  /// The names of the members of a JSON object as they are written, with their quotation marks.
+  private static func quotedNames(_ body: [UInt8]) -> [ArraySlice<UInt8>] {
+    var names: [ArraySlice<UInt8>] = []
+    var depth = 0
+    var string: ArraySlice<UInt8> = []
+    var index = 0
+    while index < body.count {
+      switch body[index] {
+      case UInt8(ascii: "\""):
+        let start = index
+        index += 1
+        while index < body.count, body[index] != UInt8(ascii: "\"") {
+          index += body[index] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        string = body[start..<min(index + 1, body.count)]
+      case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+      case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+      case UInt8(ascii: ":") where depth == 1: names.append(string)
+      default: break
+      }
+      index += 1
+    }
+    return names
   }
 
   private mutating func take(_ name: String) -> Value? {

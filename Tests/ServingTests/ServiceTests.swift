@@ -269,6 +269,9 @@ import Training
     ("/v1/predict", #"{"input": 5}"#, 400, "input"), ("/v1/predict", #"{"inputs": "one"}"#, 400, "input"),
     ("/v1/predict", #"{"input": "one", "n_bets": 2}"#, 400, "n_best"),
     ("/v1/predict", "[]", 400, "JSON object"),
+    ("/v1/predict", #"{"input": "one", "n_best": 2, "input": "two"}"#, 400, #"\"input\" occurs twice"#),
+    ("/v1/predict", #"{"input": "a:\"b", "n_best": 1, "n\u005fbest": 2}"#, 400, #"\"n_best\" occurs twice"#),
+    ("/v1/predict", #"{"input": {"a": [1, {"b": ":"}], "a": 2}}"#, 400, "a string or an array"),
     ("/v1/predict", #"{"input": "one", "temperature": 1}"#, 400, "sample"),
     ("/v1/predict", #"{"input": []}"#, 400, "64 strings"), ("/v1/predict", #"{"input": ""}"#, 422, "input:1"),
     ("/v1/predict", #"{"input": "a\nb"}"#, 422, "line feed"),
@@ -279,6 +282,12 @@ import Training
     let answer = try Running(["pairs"]).post(path, body)
     #expect(answer.status == status && answer.body.hasPrefix("{\"error\":"), "\(answer)")
     #expect(answer.body.contains(word), "\(answer)")
+  }
+
+  @Test(arguments: [String.Encoding.utf16, .utf16LittleEndian, .utf32BigEndian])
+  func otherEncodingsThanUTF8AreRefused(_ encoding: String.Encoding) throws {
+    let body = try #require(#"{"input": "one"}"#.data(using: encoding))
+    #expect(throws: HTTPProblem.self) { try RequestObject(Array(body)) }
   }
 
   @Test func methodsAndTypesAreChecked() throws {
