@@ -198,11 +198,11 @@ import Testing
   }
 
   /// Compares with the sums in Double.
-  private static func expectSum(_ result: [Float], sourceLocation: SourceLocation = #_sourceLocation) {
+  private static func expectSum(_ result: [Float]) {
     for row in 0..<rows {
       for column in 0..<columns {
         let sum = (0..<depth).reduce(0.0) { $0 + Double(left(row, $1)) * Double(right($1, column)) }
-        #expect(abs(Double(result[row * columns + column]) - sum) < 1e-4, sourceLocation: sourceLocation)
+        #expect(abs(Double(result[row * columns + column]) - sum) < 1e-4)
       }
     }
   }

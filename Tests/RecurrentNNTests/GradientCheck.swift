@@ -8,8 +8,8 @@ import Testing
 ///
 /// - Parameters:
 ///   - analytic: the gradient to be checked.
-///   - variables: the variables of `loss`; every element is moved and restored. - loss: computes L from the present
-///     values of the variables.
+///   - variables: the variables of `loss`; every element is moved and restored.
+///   - loss: computes L from the present values of the variables.
 func expectGradient(
   _ analytic: [Double], of variables: UnsafeMutableBufferPointer<Double>, _ what: String,
   sourceLocation: SourceLocation = #_sourceLocation, loss: () -> Double
@@ -56,8 +56,7 @@ func expectGradients(
 /// A model has too many parameters for a slope of each element, whose layers are checked element by element. A wrong element
 /// changes the slope of its row along any direction that is not chosen for it (as `jax.test_util.check_grads` does it).
 func expectRowGradients(
-  _ gradients: ParameterBuffer<Double>, of parameters: ParameterBuffer<Double>,
-  sourceLocation: SourceLocation = #_sourceLocation, loss: () -> Double
+  _ gradients: ParameterBuffer<Double>, of parameters: ParameterBuffer<Double>, loss: () -> Double
 ) {
   for (stream, parameter) in parameters.layout.parameters.enumerated() {
     let width = parameter.shape.last ?? 1
@@ -69,9 +68,7 @@ func expectRowGradients(
       let along = row.reduce(0) { $0 + analytic[$1] * direction.values[$1] }
       var position = [0.0]
       position.withUnsafeMutableBufferPointer { position in
-        expectGradient(
-          [along], of: position, "\(parameter.name), elements \(row)", sourceLocation: sourceLocation
-        ) {
+        expectGradient([along], of: position, "\(parameter.name), elements \(row)") {
           for index in row { values[index] = own[index - first] + position[0] * direction.values[index] }
           parameters.didChange()
           return loss()
