@@ -43,21 +43,21 @@ public struct BLEUTally: MetricTally, Equatable {
   public init() {}
 
   public mutating func add(_ example: TextExample) {
-    let texts = ([example.output] + example.references).map {
-      example.options.bleuTokenizer.tokenized($0.scalars, lowercase: example.options.lowercase)
+    var numbers = WordNumbers()
+    func ngrams(_ text: ComparedText) -> NGrams {
+      let words = example.options.bleuTokenizer.tokenized(text.scalars, lowercase: example.options.lowercase)
+        .split(whereSeparator: isPythonWhiteSpace)
+      return NGrams(words.map { numbers.number($0) }, order: Self.order)
     }
-    var ngrams = NGramMatcher()
-    let hypothesis = ngrams.words(texts[0])
-    var (closest, difference) = (0, Int.max)
-    for text in texts[1...] {
-      let reference = ngrams.words(text)
-      ngrams.addReference(reference)
-      let (length, distance) = (reference.count, abs(reference.count - hypothesis.count))
-      if (distance, length) < (difference, closest) { (closest, difference) = (length, distance) }
-    }
+    let hypothesis = ngrams(example.output)
+    let texts = example.references.map(ngrams)
     hypothesisLength += hypothesis.count
-    referenceLength += closest
-    for (n, count) in ngrams.matches(hypothesis).enumerated() {
+    // The length closest to that of the hypothesis; of two, the shorter.
+    referenceLength +=
+      texts.map(\.count).min {
+        (abs($0 - hypothesis.count), $0) < (abs($1 - hypothesis.count), $1)
+      } ?? 0
+    for (n, count) in hypothesis.matches(in: texts).enumerated() {
       matches[n] += count
       totals[n] += max(0, hypothesis.count - n)
     }
@@ -102,60 +102,5 @@ public struct BLEUTally: MetricTally, Equatable {
     matches = Array(values[2..<2 + Self.order])
     totals = Array(values[2 + Self.order..<2 + 2 * Self.order])
     references = ReferenceCounts(integers: Array(values[(2 + 2 * Self.order)...]))
-  }
-}
-
-/// The n-grams of the references of one example.
-private struct NGramMatcher {
-  private static let wordRoot: UInt32 = 0
-  private static let ngramRoot: UInt32 = 1
-
-  private var tree = PrefixTree(roots: 2)
-  /// For each n-gram, its count in the reference with the most occurrences.
-  private var most: [UInt32: Int] = [:]
-
-  /// Returns the tokens of a text as numbers. Equal tokens have equal numbers.
-  mutating func words(_ text: [UInt32]) -> [UInt32] {
-    var result: [UInt32] = []
-    var node = Self.wordRoot
-    for character in text {
-      if !isPythonWhiteSpace(character) {
-        node = tree.child(of: node, character)
-      } else if node != Self.wordRoot {
-        result.append(node)
-        node = Self.wordRoot
-      }
-    }
-    if node != Self.wordRoot { result.append(node) }
-    return result
-  }
-
-  mutating func addReference(_ words: [UInt32]) {
-    var counts: [UInt32: Int] = [:]
-    counts.reserveCapacity(BLEUTally.order * words.count)
-    for start in words.indices {
-      var node = Self.ngramRoot
-      for word in words[start..<min(start + BLEUTally.order, words.count)] {
-        node = tree.child(of: node, word)
-        counts[node, default: 0] += 1
-      }
-    }
-    if most.isEmpty { most = counts } else { most.merge(counts, uniquingKeysWith: max) }
-  }
-
-  /// Returns for each n the number of n-grams of the hypothesis that match. Consumes the references.
-  mutating func matches(_ words: [UInt32]) -> [Int] {
-    var result = [Int](repeating: 0, count: BLEUTally.order)
-    for start in words.indices {
-      var node = Self.ngramRoot
-      for (n, word) in words[start..<min(start + BLEUTally.order, words.count)].enumerated() {
-        guard let next = tree.existingChild(of: node, word) else { break }
-        node = next
-        guard let rest = most[node], rest > 0 else { continue }
-        most[node] = rest - 1
-        result[n] += 1
-      }
-    }
-    return result
   }
 }

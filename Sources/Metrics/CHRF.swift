@@ -38,13 +38,16 @@ public struct CHRFTally<Order: WordOrder>: MetricTally, Equatable {
   public init() {}
 
   public mutating func add(_ example: TextExample) {
-    let lowercase = example.options.lowercase
-    let hypothesis = CHRFText(example.output, lowercase: lowercase, countsWords: Order.wordOrder > 0)
+    var numbers = WordNumbers()
+    func text(_ text: ComparedText) -> CHRFText {
+      CHRFText(
+        example.options.lowercase ? lowercased(text.scalars) : text.scalars,
+        orders: (Self.characterOrder, Order.wordOrder), &numbers)
+    }
+    let hypothesis = text(example.output)
     var (best, bestScore) = (ngrams, -1.0)
     for reference in example.references {
-      let text = CHRFText(reference, lowercase: lowercase, countsWords: Order.wordOrder > 0)
-      let counts = text.matched(
-        with: hypothesis, characterOrder: Self.characterOrder, wordOrder: Order.wordOrder)
+      let counts = hypothesis.counts(with: text(reference))
       let score = Self.score(counts)
       if score > bestScore { (best, bestScore) = (counts, score) }
     }
@@ -105,14 +108,20 @@ private struct NGramCounts: Equatable {
 
 /// A text in the form that chrF counts.
 private struct CHRFText {
-  let characters: [UInt32]
-  /// The words; empty if no n-grams of words are counted.
-  let words: [ArraySlice<UInt32>]
+  /// The n-grams of characters, and then those of words if they are counted.
+  private let ngrams: [NGrams]
 
-  init(_ text: ComparedText, lowercase: Bool, countsWords: Bool) {
-    let all = lowercase ? lowercased(text.scalars) : text.scalars
-    characters = all.filter { !isPythonWhiteSpace($0) }
-    words = countsWords ? Self.words(all) : []
+  /// - Parameters:
+  ///   - orders: the longest n-grams of characters and of words. 0: words are not counted.
+  ///   - numbers: the numbers of words, the same for the texts that are compared.
+  init(_ text: [UInt32], orders: (characters: Int, words: Int), _ numbers: inout WordNumbers) {
+    let characters = NGrams(text.filter { !isPythonWhiteSpace($0) }, order: orders.characters)
+    guard orders.words > 0 else {
+      ngrams = [characters]
+      return
+    }
+    let words = Self.words(text).map { numbers.number($0) }
+    ngrams = [characters, NGrams(words, order: orders.words)]
   }
 
   /// Splits a text into words at white space. A punctuation mark at the end of a word, or else at its beginning,
@@ -134,48 +143,15 @@ private struct CHRFText {
     }
   }
 
-  /// Returns the counts of a hypothesis with this text as its reference: characters first, then words.
-  func matched(with hypothesis: CHRFText, characterOrder: Int, wordOrder: Int) -> [NGramCounts] {
-    let (characterRoot, wordRoot, wordsRoot): (UInt32, UInt32, UInt32) = (0, 1, 2)
-    var tree = PrefixTree(roots: 3)
-    let ofCharacters = Self.counts(
-      hypothesis.characters, characters, &tree, root: characterRoot, order: characterOrder)
-    func numbers(_ words: [ArraySlice<UInt32>]) -> [UInt32] {
-      words.map { word in word.reduce(wordRoot) { tree.child(of: $0, $1) } }
-    }
-    let (hypothesisWords, referenceWords) = (numbers(hypothesis.words), numbers(words))
-    return ofCharacters
-      + Self.counts(hypothesisWords, referenceWords, &tree, root: wordsRoot, order: wordOrder)
-  }
-
-  /// Returns the counts of n-grams for n = 1 ... `order`.
-  private static func counts(
-    _ hypothesis: [UInt32], _ reference: [UInt32], _ tree: inout PrefixTree, root: UInt32, order: Int
-  ) -> [NGramCounts] {
-    var remaining: [UInt32: Int] = [:]
-    for start in reference.indices {
-      var node = root
-      for symbol in reference[start..<min(start + order, reference.count)] {
-        node = tree.child(of: node, symbol)
-        remaining[node, default: 0] += 1
+  /// Returns the counts of this text as a hypothesis: characters first, then words, each for n = 1 ... the order.
+  func counts(with reference: CHRFText) -> [NGramCounts] {
+    zip(ngrams, reference.ngrams).flatMap { own, other in
+      own.matches(in: [other]).enumerated().map { n, matches -> NGramCounts in
+        let ofReference = max(0, other.count - n)
+        // n-grams longer than the reference don't count against the hypothesis.
+        return NGramCounts(
+          hypothesis: ofReference > 0 ? max(0, own.count - n) : 0, reference: ofReference, matches: matches)
       }
     }
-    var counts = (0..<order).map { n in
-      let ofReference = max(0, reference.count - n)
-      // n-grams longer than the reference don't count against the hypothesis.
-      return NGramCounts(
-        hypothesis: ofReference > 0 ? max(0, hypothesis.count - n) : 0, reference: ofReference)
-    }
-    for start in hypothesis.indices {
-      var node = root
-      for (n, symbol) in hypothesis[start..<min(start + order, hypothesis.count)].enumerated() {
-        guard let next = tree.existingChild(of: node, symbol) else { break }
-        node = next
-        guard let rest = remaining[node], rest > 0 else { continue }
-        remaining[node] = rest - 1
-        counts[n].matches += 1
-      }
-    }
-    return counts
   }
 }

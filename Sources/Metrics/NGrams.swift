@@ -1,26 +1,80 @@
-/// A prefix tree of symbol sequences in which equal sequences have the same node. Words, n-grams of words and n-grams
-/// of characters thus become small integers, which are counted in dictionaries.
-struct PrefixTree {
-  /// The child of a node (upper half of the key) by a symbol.
-  private var children: [UInt64: UInt32] = [:]
-  private var nodeCount: UInt32
+/// The n-grams of a sequence of symbols for n = 1 ... `order`, in an order in which equal n-grams are next to each other.
+///
+/// The symbols from one position on are packed into one integer, the first in the highest bits. The highest bits of this
+/// integer are thus the n-gram at the position, and the integers need to be sorted only once for all n.
+struct NGrams {
+  /// For each position, the next `order` symbols plus 1, in ascending order. Behind the last symbol there are zeros.
+  private let keys: [UInt128]
+  private let order: Int
 
-  /// - Parameter roots: the number of roots, which are the first nodes.
-  init(roots: UInt32) { nodeCount = roots }
+  /// The number of symbols.
+  var count: Int { keys.count }
 
-  /// Returns the child of a node by a symbol, or nil.
-  func existingChild(of node: UInt32, _ symbol: UInt32) -> UInt32? { children[Self.key(node, symbol)] }
-
-  /// Returns the child of a node by a symbol. A new child receives the next number.
-  mutating func child(of node: UInt32, _ symbol: UInt32) -> UInt32 {
-    let key = Self.key(node, symbol)
-    if let child = children[key] { return child }
-    defer { nodeCount += 1 }
-    children[key] = nodeCount
-    return nodeCount
+  /// - Parameters:
+  ///   - symbols: numbers below 2^(128 / order) - 1, such as Unicode scalars for an order of 6.
+  ///   - order: the longest n-gram, at least 2.
+  init(_ symbols: [UInt32], order: Int) {
+    let width = UInt128.bitWidth / order
+    var next: UInt128 = 0
+    var keys: [UInt128] = []
+    keys.reserveCapacity(symbols.count)
+    for symbol in symbols.reversed() {
+      next = next >> width | (UInt128(symbol) + 1) << (width * (order - 1))
+      keys.append(next)
+    }
+    self.keys = keys.sorted()
+    self.order = order
   }
 
-  private static func key(_ node: UInt32, _ symbol: UInt32) -> UInt64 { UInt64(node) << 32 | UInt64(symbol) }
+  /// Returns for each n how many of these n-grams occur in the references. An n-gram counts at most as often as in the
+  /// reference with the most occurrences.
+  ///
+  /// Time: O(s) for each n, for s symbols in this sequence and the references.
+  func matches(in references: [NGrams]) -> [Int] {
+    let width = UInt128.bitWidth / order
+    return (1...order).map { n in
+      let shift = width * (order - n)
+      var positions = [Int](repeating: 0, count: references.count)
+      var (matches, start) = (0, 0)
+      while start < keys.count {
+        let ngram = keys[start] >> shift
+        let end = Self.end(of: ngram, in: keys, from: start, shift)
+        // The n-grams at the end of the sequence are incomplete: their last symbol is 0.
+        if ngram & (1 << width - 1) != 0 {
+          var most = 0
+          for (index, reference) in references.enumerated() {
+            let others = reference.keys
+            var first = positions[index]
+            while first < others.count, others[first] >> shift < ngram { first += 1 }
+            positions[index] = Self.end(of: ngram, in: others, from: first, shift)
+            most = max(most, positions[index] - first)
+          }
+          matches += min(end - start, most)
+        }
+        start = end
+      }
+      return matches
+    }
+  }
+
+  /// Returns the first position behind the keys that begin with an n-gram.
+  private static func end(of ngram: UInt128, in keys: [UInt128], from start: Int, _ shift: Int) -> Int {
+    var end = start
+    while end < keys.count, keys[end] >> shift == ngram { end += 1 }
+    return end
+  }
+}
+
+/// Numbers for words, so that n-grams of words are n-grams of numbers. Equal words have equal numbers.
+struct WordNumbers {
+  private var numbers: [ArraySlice<UInt32>: UInt32] = [:]
+
+  mutating func number(_ word: ArraySlice<UInt32>) -> UInt32 {
+    if let number = numbers[word] { return number }
+    let number = UInt32(numbers.count)
+    numbers[word] = number
+    return number
+  }
 }
 
 /// The numbers of references of the examples of a corpus, for the `nrefs` of a signature.
