@@ -63,14 +63,14 @@ public struct ReportPage {
   private var sections: [Section] {
     [
       Section(id: "runs", title: "Runs", content: overview),
-      Section(id: "curves", title: "Curves", content: charts(plots.learning)),
+      Section(id: "curves", title: "Curves", content: charts(plots.learning.map(\.element), note: meansNote)),
       Section(id: "metrics", title: "Metrics", content: metrics),
       Section(id: "classes", title: "Classes", content: ClassSection(runs).content),
       Section(
         id: "settings", title: runs.count > 1 ? "Differences of settings" : "Settings", content: settings),
       Section(id: "samples", title: "Samples over time", content: samples),
       Section(id: "speed", title: "Speed and communication", content: speed),
-      Section(id: "timeline", title: "Ranks before the end", content: timelines),
+      Section(id: "end", title: "Ranks before the end", content: ends),
     ]
   }
 
@@ -120,14 +120,17 @@ public struct ReportPage {
 
   // MARK: Curves
 
-  private func charts(_ plots: [LinePlot]) -> HTML {
-    guard !plots.isEmpty else { return "" }
-    let elements: [HTML] = plots.map { "<div class=\"chart\">\(HTML(markup: $0.element))</div>\n" }
-    let note: HTML =
-      self.plots.hasMeans
-      ? "<p class=\"quiet\">Runs that differ in nothing but their seed are one line: the mean, with the range of their values around it.</p>\n"
-      : ""
-    return "\(note)<div class=\"charts\">\n\(elements)</div>\n"
+  private func charts(_ elements: [String], note: String?) -> HTML {
+    guard !elements.isEmpty else { return "" }
+    let charts: [HTML] = elements.map { "<div class=\"chart\">\(HTML(markup: $0))</div>\n" }
+    let paragraph: HTML = note.map { "<p class=\"quiet\">\($0)</p>\n" } ?? ""
+    return "\(paragraph)<div class=\"charts\">\n\(charts)</div>\n"
+  }
+
+  private var meansNote: String? {
+    plots.hasMeans
+      ? "Runs that differ in nothing but their seed are one line: the mean, with the range of their values around it."
+      : nil
   }
 
   // MARK: Metrics
@@ -274,7 +277,7 @@ public struct ReportPage {
   // MARK: Speed
 
   private var speed: HTML {
-    let plots = charts(plots.speed)
+    let plots = charts(plots.speed.map(\.element), note: meansNote) + timelines
     guard runs.contains(where: { $0.history?.events("train").isEmpty == false }) else { return plots }
     let rows: [[HTML]] = runs.map { run in
       let history = run.history
@@ -298,24 +301,27 @@ public struct ReportPage {
       ], rows, isNumeric: true) + plots
   }
 
-  // MARK: Timeline
+  // MARK: Ranks over time
 
   private var timelines: HTML {
+    let elements = runs.compactMap { run in
+      let name = runs.count > 1 ? " of \(run.name)" : ""
+      return RankTimeline(run)?.chart(title: "ranks\(name) over time").element
+    }
+    return charts(
+      elements,
+      note:
+        "Each rank is a lane, in which the colors share the height as the two shared the time of the steps. A lane is empty during start-up, evaluations and saves."
+    )
+  }
+
+  private var ends: HTML {
     let parts: [HTML] = runs.map { run in
       guard let record = run.flightRecord else { return "" }
-      let chart: HTML =
-        Timeline(record: record).element.map { "<div class=\"scroll\">\(HTML(markup: $0))</div>\n" } ?? ""
-      return """
-        <h3>\(run.name)</h3>
-        <p>\(record.message)</p>
-        \(chart)
-        """
+      let chart = record.chart(title: "last collectives of every rank")?.element
+      return "<h3>\(run.name)</h3>\n<p>\(record.message)</p>\n\(charts(chart.map { [$0] } ?? [], note: nil))"
     }
-    let content = parts.reduce("", +)
-    return content.markup.isEmpty
-      ? ""
-      : "<p class=\"quiet\">The last collectives of every rank before the watchdog ended the run; red ones were not finished.</p>\n"
-        + content
+    return parts.reduce("", +)
   }
 
   // MARK: Texts

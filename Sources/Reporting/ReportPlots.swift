@@ -1,4 +1,3 @@
-import Foundation
 import Metrics
 import RunLog
 
@@ -79,49 +78,5 @@ struct ReportPlots {
         title: tasks.count > 1 ? "\(title) (\(task ?? "unknown task"))" : title, xLabel: "step", yLabel: "",
         yScale: isLogarithmic ? .logarithmic : .linear, series: lines)
     }
-  }
-}
-
-/// The last collectives of every rank before the watchdog ended a run.
-struct Timeline {
-  private static let width = 760.0
-  private static let left = 90.0
-  private static let rowHeight = 22.0
-
-  let record: FlightRecordFile
-
-  /// The chart as an SVG element; nil if there are no collectives.
-  var element: String? {
-    let operations = record.ranks.flatMap(\.records)
-    guard let oldest = operations.map(\.age).max(), oldest > 0 else { return nil }
-    let scale = Self.width / oldest
-    var rows = ""
-    for (index, rank) in record.ranks.enumerated() {
-      let y = 8 + Double(index) * Self.rowHeight
-      let isCulprit = record.culprits.contains(rank.rank)
-      rows +=
-        "<text x=\"\(Self.left - 8)\" y=\"\(y + 14)\" class=\"\(isCulprit ? "culprit" : "label")\" "
-        + "text-anchor=\"end\">rank \(rank.rank)\(isCulprit ? " ✗" : "")</text>"
-      for operation in rank.records {
-        let isOpen = operation.seconds == nil
-        let start = Self.left + (oldest - operation.age) * scale
-        let length = max(1, (operation.seconds ?? operation.age) * scale)
-        let hint =
-          "\(operation.operation), \(operation.bytes) bytes, step \(operation.step), \(operation.phase): "
-          + (operation.seconds.map { String(format: "%.4f s", $0) } ?? "not finished")
-        rows +=
-          String(
-            format: "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"%@\">", start, y,
-            length, Self.rowHeight - 4, isOpen ? "open" : "operation")
-          + "<title>\(xmlEscaped(hint))</title></rect>"
-      }
-    }
-    let height = 8 + Double(record.ranks.count) * Self.rowHeight
-    let axis =
-      "<text x=\"\(Self.left)\" y=\"\(height + 14)\" class=\"label\">\(String(format: "%.3g", oldest)) s before the end</text>"
-      + "<text x=\"\(Self.left + Self.width)\" y=\"\(height + 14)\" class=\"label\" text-anchor=\"end\">end</text>"
-    return
-      "<svg class=\"timeline\" width=\"\(Int(Self.left + Self.width + 16))\" height=\"\(Int(height + 24))\" "
-      + "role=\"img\" aria-label=\"collectives of every rank\">\(rows)\(axis)</svg>"
   }
 }

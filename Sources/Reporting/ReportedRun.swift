@@ -78,17 +78,24 @@ public struct ReportedRun {
     }
   }
 
-  /// Seconds from each start of the run to its end or, if it has none, to its last event; nil if nothing is known of them.
-  var duration: Double? {
-    guard let record else { return nil }
+  /// The time from each start of the run to its end and its last event, in seconds since 1970. Starts without either are left
+  /// out. The end is recorded in whole seconds, so the last event may be after it.
+  var periods: [ClosedRange<Double>] {
+    guard let record else { return [] }
     let times = history?.events.compactMap(\.time) ?? []
     let ends = record.starts.dropFirst().map { $0.started.timeIntervalSince1970 } + [Double.infinity]
-    let durations = zip(record.starts, ends).compactMap { start, next -> Double? in
+    return zip(record.starts, ends).compactMap { start, next in
       let begin = start.started.timeIntervalSince1970
-      let end = start.ended?.timeIntervalSince1970 ?? times.filter { (begin..<next).contains($0) }.max()
-      return end.map { $0 - begin }
+      let last = times.filter { $0 >= begin && $0 < next }.max()
+      let end = [start.ended?.timeIntervalSince1970, last].compactMap { $0 }.max()
+      return end.flatMap { $0 >= begin ? begin...$0 : nil }
     }
-    return durations.isEmpty ? nil : durations.reduce(0, +)
+  }
+
+  /// The seconds of all periods; nil if there are none.
+  var duration: Double? {
+    let periods = periods
+    return periods.isEmpty ? nil : periods.reduce(0) { $0 + $1.upperBound - $1.lowerBound }
   }
 
   /// Every key with its value as text; empty without a configuration.

@@ -6,12 +6,14 @@ import RunLog
 struct RunHistory {
   /// An event, which is one line of the file.
   struct Event {
-    /// `train`, `valid`, `skipped`, `checkpoint`, `memory`, `products` or `finished`.
+    /// `train`, `valid`, `skipped`, `checkpoint`, `memory`, `products`, `sums` or `finished`.
     let kind: String
     let step: Int?
     /// The time in seconds since 1970.
     let time: Double?
     let numbers: [String: Double]
+    /// The share of communication of each rank in a `train` event.
+    let shares: [Double]
     let isBest: Bool
   }
 
@@ -63,22 +65,25 @@ extension RunHistory.Event {
     guard let fields = try? JSONDecoder().decode([String: Field].self, from: Data(line)),
       case .text(let kind)? = fields["event"]
     else { return nil }
-    var (numbers, isBest) = ([String: Double](), false)
+    var (numbers, shares, isBest) = ([String: Double](), [Double](), false)
     for (name, field) in fields where name != "event" {
       switch field {
       case .flag(let flag): isBest = isBest || name == "best" && flag
       case .number(let number): numbers[name] = number
+      case .numbers(let list): if name == "communication_shares" { shares = list }
       case .text, .other: break
       }
     }
     let step = numbers.removeValue(forKey: "step").flatMap { Int(exactly: $0) }
     self.init(
-      kind: kind, step: step, time: numbers.removeValue(forKey: "time"), numbers: numbers, isBest: isBest)
+      kind: kind, step: step, time: numbers.removeValue(forKey: "time"), numbers: numbers, shares: shares,
+      isBest: isBest)
   }
 
   private enum Field: Decodable {
     case flag(Bool)
     case number(Double)
+    case numbers([Double])
     case text(String)
     case other
 
@@ -90,6 +95,8 @@ extension RunHistory.Event {
         self = .number(number)
       } else if let text = try? container.decode(String.self) {
         self = .text(text)
+      } else if let numbers = try? container.decode([Double].self) {
+        self = .numbers(numbers)
       } else {
         self = .other
       }

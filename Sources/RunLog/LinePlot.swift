@@ -49,6 +49,9 @@ public struct LinePlot: Sendable, Equatable {
 
   public enum Scale: Sendable, Equatable { case linear, logarithmic }
 
+  /// Colors that color-blind readers can distinguish (Okabe and Ito 2008), without yellow.
+  static let colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+
   public let title: String
   public let xLabel: String
   public let yLabel: String
@@ -94,8 +97,6 @@ private struct LineDrawing {
   private static let quiet = "#555555"
   /// The largest number of points that are drawn as dots; more dots would hide the line.
   private static let mostDots = 40
-  /// Colors that color-blind readers can distinguish (Okabe and Ito 2008), without yellow.
-  private static let colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
   /// Lines beyond the number of colors differ in their dashes.
   private static let dashes: [String?] = [nil, "7 3", "2 3", "9 3 2 3"]
 
@@ -253,8 +254,8 @@ private struct LineDrawing {
   private func style(_ index: Int) -> (color: String, dashes: String?) {
     let number = plot.series[index].style ?? index
     return (
-      Self.colors[number % Self.colors.count],
-      Self.dashes[number / Self.colors.count % Self.dashes.count]
+      LinePlot.colors[number % LinePlot.colors.count],
+      Self.dashes[number / LinePlot.colors.count % Self.dashes.count]
     )
   }
 

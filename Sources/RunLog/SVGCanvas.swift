@@ -40,6 +40,13 @@ struct SVGCanvas {
     body += hint.map { "\(shape)><title>\(xmlEscaped($0))</title></rect>\n" } ?? "\(shape)/>\n"
   }
 
+  /// Adds a group of shapes. Browsers show `hint` when the pointer is over one of them.
+  mutating func group(hint: String, _ draw: (inout SVGCanvas) -> Void) {
+    body += "<g><title>\(xmlEscaped(hint))</title>\n"
+    draw(&self)
+    body += "</g>\n"
+  }
+
   /// Adds the outline of an SVG path, such as `M0 0L5 5`.
   mutating func path(_ commands: String, color: String, width: Double = 1, dashes: String? = nil) {
     let dashes = dashes.map { " stroke-dasharray=\"\($0)\"" } ?? ""

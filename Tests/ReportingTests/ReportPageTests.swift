@@ -210,6 +210,73 @@ import Testing
     #expect(damaged.problems.contains { $0.contains("classes.json") && $0.contains("is missing") })
   }
 
+  /// A run of two ranks from second 0 to 60 that was resumed at second 1,000,000.
+  private func makeResumedRun(_ metrics: [String]) throws -> ReportedRun {
+    _ = try makeRun("run")
+    let paths = RunPaths(root: folder.file("run"))
+    var record = try RunRecord(contentsOf: paths.record)
+    record.earlier = [
+      .init(
+        commandLine: [], ranks: 2, started: Date(timeIntervalSince1970: 0),
+        ended: Date(timeIntervalSince1970: 60))
+    ]
+    record.ended = Date(timeIntervalSince1970: 1_000_040)
+    try record.write(to: paths.record)
+    try Data(metrics.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: paths.metrics))
+    return try read("run")
+  }
+
+  private static func step(_ step: Int, time: Double, shares: [Double]) -> String {
+    "{\"event\":\"train\",\"step\":\(step),\"time\":\(time),\"loss\":1,\"communication_shares\":\(shares)}"
+  }
+
+  @Test func ranksHaveATimeline() throws {
+    let page = try page([
+      makeResumedRun([
+        "{\"event\":\"memory\",\"time\":10}", Self.step(10, time: 20, shares: [0.25, 0.5]),
+        "{\"event\":\"valid\",\"step\":10,\"time\":30}", Self.step(20, time: 40, shares: [0.25, 0.75]),
+        "{\"event\":\"checkpoint\",\"step\":20,\"time\":45}", "{\"event\":\"memory\",\"time\":1000000}",
+        Self.step(30, time: 1_000_010, shares: [0, 0.875]),
+      ])
+    ])
+    for text in [
+      "ranks over time", "time of the run, seconds", "rank 0", "rank 1", "communication",
+      "rank 1, steps 1 to 10: 50.0 % communication", "rank 0, steps 11 to 20: 25.0 % communication",
+      "rank 1, steps 21 to 30: 87.5 % communication", "checkpoint of step 20", "resumed",
+    ] { #expect(page.texts.contains(text), "\(text)") }
+    // The axis has 600 pixels for 70 seconds. Each span has 10 of them, without the start and the evaluation. There are three
+    // spans with two colors for each rank, but rank 0 communicates in only two of them.
+    let widths = page.attributes.filter { $0.name == "width" && $0.value == "85.71" }
+    #expect(widths.count == 11)
+  }
+
+  @Test func oneRankHasNoTimeline() throws {
+    let page = try page([makeResumedRun([Self.step(10, time: 20, shares: [])])])
+    #expect(!page.texts.contains("ranks over time"))
+  }
+
+  @Test func aLongTimelineIsShortened() throws {
+    let events = (1...10_000).map { Self.step($0, time: Double($0) / 200, shares: [0, $0 % 2 == 0 ? 0 : 1]) }
+    let page = try page([makeResumedRun(events)])
+    let hints = page.texts.filter { $0.hasPrefix("rank 1, step") }
+    #expect((100...600).contains(hints.count))
+    #expect(hints.first?.hasPrefix("rank 1, steps 1 to ") == true)
+    #expect(hints.last?.contains("10000: ") == true)
+    let shares = hints.compactMap { $0.split(separator: " ").suffix(3).first.flatMap { Double($0) } }
+    #expect(shares.count == hints.count && shares.dropLast().allSatisfy { (40...60).contains($0) })
+  }
+
+  /// The clock of a host can be set back between two starts.
+  @Test func startsInAnyOrderAreShown() throws {
+    _ = try makeResumedRun([Self.step(1, time: 1, shares: [0, 0])])
+    let paths = RunPaths(root: folder.file("run"))
+    var record = try RunRecord(contentsOf: paths.record)
+    record.started = Date(timeIntervalSince1970: -10)
+    record.ended = Date(timeIntervalSince1970: -20)
+    try record.write(to: paths.record)
+    #expect(try page([read("run")]).texts.contains("0:01:11"))
+  }
+
   @Test func aFlightRecordIsATimeline() throws {
     _ = try makeRun("run")
     let record = """
