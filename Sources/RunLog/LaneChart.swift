@@ -93,7 +93,8 @@ private struct LaneDrawing {
     (self.xLabel, self.kinds, self.lanes, self.marks) = (xLabel, kinds, lanes, marks)
     self.title = VisibleText(title, keepsSpaces: true)
     let times =
-      lanes.flatMap { $0.blocks.flatMap { [$0.start, $0.end] } } + marks.flatMap { $0.moments.map { $0.time } }
+      lanes.flatMap { $0.blocks.flatMap { [$0.start, $0.end] } }
+      + marks.flatMap { $0.moments.map { $0.time } }
     axis = LineAxis([0] + times, scale: .linear, extendsToTicks: false)
     let widestName = lanes.map { VisibleText($0.name, keepsSpaces: true).width }.max() ?? 0
     left = Self.margin + widestName * Self.largestLabel + 8
