@@ -182,13 +182,16 @@ struct PyTorchDecoder {
       case .last: return top
       case .lastTransform: return "torch.tanh(\(module)(torch.cat([\(top)], 1)))"
       case .allTransform:
-        return
-          "(torch.tanh(\(module)(\(memory))) * alive(\(memory), \(lengths))).sum(1) / \(lengths)[:, None]"
+        return "mean(torch.tanh(\(module)(\(memory))), \(lengths))"
       }
     }
     return lines {
       if shape.summary.kind == .allTransform {
-        "alive = lambda x, lengths: (torch.arange(x.shape[1]) < lengths[:, None])[:, :, None]"
+        "def mean(x, lengths):"
+        "    lengths = lengths[:, None].to(x.device)"
+        "    alive = torch.arange(x.shape[1], device=x.device) < lengths"
+        "    return (x * alive[:, :, None]).sum(1) / lengths"
+        ""
       }
       "c = torch.cat([\(parts.joined(separator: ", "))], 1)"
     }
@@ -232,7 +235,7 @@ struct PyTorchDecoder {
       case .general: "self.\(part.name).general(\(memory))"
       case .dot: memory
       }
-    return "(\(memory), \(keys), \(lengths))"
+    return "(\(memory), \(keys), \(lengths).to(\(memory).device))"
   }
 
   // MARK: - Attention

@@ -181,7 +181,7 @@ extension RecurrentPart {
         "    n = \(depth * directions)"
         "    state = (x.new_zeros(n, B, \(stateSize)), x.new_zeros(n, B, \(options.hiddenSize)))"
         "time = torch.arange(T, device=device)"
-        "ends = (lengths if torch.is_tensor(lengths) else torch.full((B,), T, device=device))[:, None]"
+        "ends = (lengths.to(device) if torch.is_tensor(lengths) else torch.full((B,), T, device=device))[:, None]"
         "alive = time < ends"
         if options.bidirectional {
           "backwards = torch.where(alive, ends - 1 - time, time)[:, :, None]  # each sequence from its own end"

@@ -20,7 +20,9 @@ struct PyTorchModel {
       ""
       indented { usage }
       "\"\"\""
+      ""
       "from pathlib import Path"
+      ""
       "import torch"
       imports("F.layer_norm", "import torch.nn.functional as F")
       "from safetensors.torch import load_file"
