@@ -17,6 +17,7 @@ all:
 
 # The generator belongs to swift-argument-parser, which `launch/build` has fetched. It separates the words of a command by dots,
 # for which manual pages have hyphens (`man rnn-dist-train`), and leaves lines empty, which is no paragraph in a manual page.
+# Commands to copy must not be hyphenated (.nh).
 manual: all
 	rm -rf $(manual)/generated $(manual)/pages
 	mkdir -p $(manual)/generated $(manual)/pages
@@ -24,7 +25,7 @@ manual: all
 	  generate-manual $(program) --multi-page --output-directory $(manual)/generated
 	for page in $(manual)/generated/*.1; do \
 	  name=$$(basename $$page .1 | tr . -); \
-	  sed -e 's/^$$/.Pp/' -e '/^\.\(Dt\|Xr\) /{s/\./-/g;s/^-/./}' $$page > $(manual)/pages/$$name.1; \
+	  sed -e 's/^\.Sh DESCRIPTION$$/&\n.nh/' -e 's/^$$/.Pp/' -e '/^\.\(Dt\|Xr\) /{s/\./-/g;s/^-/./}' $$page > $(manual)/pages/$$name.1; \
 	done
 
 install: manual

@@ -22,7 +22,7 @@ struct DoctorCommand: DistributedCommand {
         mpirun -np 4 rnn-dist doctor --run-dir /scratch/runs
       """)
 
-  @Option(help: "Directory where runs would be kept.") var runDir = "runs"
+  @Option(help: ArgumentHelp("Directory where runs would be kept.", valueName: "dir")) var runDir = "runs"
   @Flag(help: "Print one JSON object.") var json = false
 
   func run(on communicator: any Communicator) throws -> Int32 {

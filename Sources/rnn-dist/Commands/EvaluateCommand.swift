@@ -40,8 +40,11 @@ struct EvaluateCommand: DistributedCommand {
       "Changes of settings that the trained model doesn't depend on, such as data.test=FILE.",
       valueName: "key.path=value"))
   var overrides: [String] = []
-  @Option(help: "Part of the run's data to evaluate (default: valid).") var split: DataSplit?
-  @Option(help: "Evaluate this file instead, in the run's format.") var data: String?
+  @Option(
+    help: ArgumentHelp("Part of the run's data to evaluate (default: valid).", valueName: "train|valid|test"))
+  var split: DataSplit?
+  @Option(help: ArgumentHelp("Evaluate this file instead, in the run's format.", valueName: "file"))
+  var data: String?
   @Flag(help: "Also print precision, recall and F1 of each class or tag, and what it is confused with.")
   var perClass = false
   @Flag(help: "Print one JSON object.") var json = false

@@ -18,7 +18,7 @@ struct ExportCommand: LocalCommand {
       """)
 
   @OptionGroup var run: RunArguments
-  @Option(help: "What to write: pytorch, onnx, npz or c.") var format: ExportFormat
+  @Option(help: ArgumentHelp("What to write.", valueName: "pytorch|onnx|npz|c")) var format: ExportFormat
   @Option(
     name: [.short, .long], help: ArgumentHelp("A new directory (pytorch, onnx) or file.", valueName: "path"))
   var output: String

@@ -20,11 +20,11 @@ struct ImportCommand: LocalCommand {
   @Option(help: ArgumentHelp("A YAML file or the name of a preset.", valueName: "config")) var config: String
   @Argument(help: ArgumentHelp("Overrides of keys.", valueName: "key.path=value")) var overrides: [String] =
     []
-  @Option(help: "Directory of the new run.") var runDir: String
+  @Option(help: ArgumentHelp("Directory of the new run.", valueName: "dir")) var runDir: String
   @Option(
     help: ArgumentHelp(
       "Directory with the vocabulary files of a run or an export; without it they are counted in the training data.",
-      valueName: "directory"))
+      valueName: "dir"))
   var vocabularies: String?
   @Option(
     name: .customLong("rename"),

@@ -23,10 +23,12 @@ struct LengthsCommand: LocalCommand {
   @Argument(help: "Directories of runs on the same kind of data.") var runs: [String]
   @Option(help: "Number of lengths per group.") var width = 3
   @Option(help: "Metric to compare (default: the first run's evaluation.metric).") var metric: Metric?
-  @Option(help: "Part of the first run's data to evaluate.") var split: DataSplit = .valid
-  @Option(help: "Evaluate this file instead, in the runs' format.") var data: String?
-  @Option(help: ArgumentHelp("Write a picture with one line per run.", valueName: "file.svg")) var plot:
-    String?
+  @Option(help: ArgumentHelp("Part of the first run's data to evaluate.", valueName: "train|valid|test"))
+  var split: DataSplit = .valid
+  @Option(help: ArgumentHelp("Evaluate this file instead, in the runs' format.", valueName: "file"))
+  var data: String?
+  @Option(help: ArgumentHelp("Write a picture with one line per run.", valueName: "file.svg"))
+  var plot: String?
   @Option(help: "Leave groups of fewer examples out of the picture: their values are not reliable.")
   var atLeast = 10
   @Flag(help: "Print one JSON object.") var json = false

@@ -30,7 +30,8 @@ struct TrainCommand: DistributedCommand {
       """)
 
   @OptionGroup var arguments: ConfigurationArguments
-  @Option(help: "Directory of the run (default: runs/NAME-DATE).") var runDir: String?
+  @Option(help: ArgumentHelp("Directory of the run (default: runs/NAME-DATE).", valueName: "dir"))
+  var runDir: String?
   @Flag(help: "Continue the run in --run-dir.") var resume = false
   @Flag(help: "Replace the run in --run-dir.") var overwrite = false
   @Option(
