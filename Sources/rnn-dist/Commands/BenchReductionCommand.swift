@@ -16,7 +16,7 @@ struct ReductionBenchCommand: DistributedCommand {
         mpirun -np 4 rnn-dist bench allreduce --largest 20
       """)
 
-  @Option(help: "Largest buffer, MB.") var largest = 20
+  @Option(help: "Maximum size of the buffer, MB.") var largest = 20
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {

@@ -27,7 +27,7 @@ struct GenerateCommand: LocalCommand {
   var features: String?
   @Option(
     help:
-      "Number of tokens (default: 500 bytes or characters, 100 words or subwords); generator: the largest number."
+      "Number of tokens (default: 500 bytes or characters, 100 words or subwords); generator: the maximum number."
   )
   var length: Int?
   @Option(help: "Number of texts.") var count = 1

@@ -65,7 +65,7 @@ struct PredictCommand: LocalCommand {
   @Option(help: ArgumentHelp("Write a picture of the attention for each line.", valueName: "dir"))
   var attention: String?
   @Flag(help: "Print one JSON object per line.") var json = false
-  @Option(help: "Largest number of lines to compute together.") var batchSize = 64
+  @Option(help: "Maximum number of lines to compute together.") var batchSize = 64
 
   func validate() throws {
     for (name, value, most) in [

@@ -29,7 +29,7 @@ struct ScoreCommand: LocalCommand {
     help: "Add a tab and the log-probability of each token, its end included (models that write).")
   var perToken = false
   @Flag(help: "Print one JSON object per example.") var json = false
-  @Option(help: "Largest number of examples to compute together.") var batchSize = 64
+  @Option(help: "Maximum number of examples to compute together.") var batchSize = 64
 
   func validate() throws {
     guard (1...65_536).contains(batchSize) else {

@@ -32,11 +32,11 @@ struct ServeCommand: LocalCommand {
   @Option(help: "Checkpoint to use: best, last, a step, or average-N.") var checkpoint: CheckpointChoice =
     .best
   @OptionGroup var products: PrecisionArguments
-  @Option(help: "Most lines or texts that are computed together.") var batchSize = 64
-  @Option(help: "Most requests at the same time; others are refused.") var maxRequests = 256
-  @Option(help: "Most lines in a request.") var maxLines = 64
-  @Option(help: "Most tokens of a text.") var maxLength = 1000
-  @Option(help: "Most bytes in the body of a request.") var maxBody = 65_536
+  @Option(help: "Maximum number of lines or texts that are computed together.") var batchSize = 64
+  @Option(help: "Maximum number of requests at the same time; others are refused.") var maxRequests = 256
+  @Option(help: "Maximum number of lines in a request.") var maxLines = 64
+  @Option(help: "Maximum number of tokens of a text.") var maxLength = 1000
+  @Option(help: "Maximum number of bytes in the body of a request.") var maxBody = 65_536
   @Option(help: "Seconds after which a request is given up.") var timeLimit = 60
 
   private var runs: [String] { words.filter { !$0.contains("=") } }
