@@ -48,14 +48,14 @@ import Testing
 
   /// Every exception is an existing target.
   @Test(arguments: rules)
-  func exceptionsAreTargets(rule: Rule) throws {
-    #expect(rule.exceptions.subtracting(try SourceTree.targets()) == [])
+  func exceptionsAreTargets(rule: Rule) {
+    #expect(rule.exceptions.subtracting(SourceTree.targets()) == [])
   }
 
   /// Every file holds one whole concept: a longer file holds several, and a shorter one only a part of one.
-  @Test(arguments: ["Sources", "Tests", "Examples"])
+  @Test(arguments: SourceTree.foldersOfCode)
   func filesHoldOneConcept(folder: String) throws {
-    let files = try SourceTree.files(under: folder, endingIn: [".swift", ".c", ".cpp", ".h"])
+    let files = try SourceTree.code(under: folder)
     #expect(!files.isEmpty)
     // Generated code is not read.
     for file in files where !file.path.hasSuffix(".pb.swift") {
@@ -68,9 +68,9 @@ import Testing
   }
 
   /// A call with many values in a row can't be read, and values of one type are easily exchanged.
-  @Test(arguments: ["Sources", "Tests", "Examples"])
+  @Test(arguments: SourceTree.foldersOfCode)
   func parametersHaveLabels(folder: String) throws {
-    for file in try SourceTree.files(under: folder, endingIn: [".swift"]) {
+    for file in try SourceTree.code(under: folder) where file.isSwift {
       let found = file.text.functions(withUnlabeledParametersOver: 6).map(\.line)
       #expect(found.isEmpty, "\(file.path), lines \(found): more than six parameters without a label")
     }

@@ -2,8 +2,8 @@ import Testing
 
 /// Compares the import lines with the drawing in docs/ARCHITECTURE.md.
 @Suite struct ImportTests {
-  @Test func tableNamesEveryTarget() throws {
-    #expect(try SourceTree.targets() == Set(allowedImports.map(\.name)))
+  @Test func tableNamesEveryTarget() {
+    #expect(SourceTree.targets() == Set(allowedImports.map(\.name)))
   }
 
   @Test func arrowsPointDown() {

@@ -30,15 +30,10 @@ struct SourceText: Sendable {
   }
 
   /// Returns the numbers, from 1, of the lines whose code has `word`, but not as a part of a longer name or as a member.
-  func lines(with word: String) -> [Int] { Self.numbers(of: lines, with: word) }
-
-  /// Returns the numbers, from 1, of the lines whose prose has `word`, but not as a part of a longer word.
-  func proseLines(with word: String) -> [Int] { Self.numbers(of: prose, with: word) }
-
-  private static func numbers(of lines: [Substring], with word: String) -> [Int] {
+  func lines(with word: String) -> [Int] {
     lines.indices.filter { index in
       lines[index].contains(word)
-        && lines[index].ranges(of: word).contains { isWhole($0, in: lines[index]) }
+        && lines[index].ranges(of: word).contains { Self.isWhole($0, in: lines[index]) }
     }.map { $0 + 1 }
   }
 
@@ -121,7 +116,8 @@ extension SourceText {
     return count
   }
 
-  private static func isName(_ byte: UInt8) -> Bool {
+  /// Whether a byte can be part of a name in Swift or C.
+  static func isName(_ byte: UInt8) -> Bool {
     byte == UInt8(ascii: "_") || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
       || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
       || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte

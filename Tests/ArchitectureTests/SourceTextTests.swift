@@ -24,8 +24,7 @@ import Testing
 
   @Test func commentsAndLiteralsAreProse() {
     let text = SourceText("let cat = 1 // a cat\nf(\"two cats\")\n/* no\ncat */ let cat = 2")
-    #expect(text.proseLines(with: "cat") == [1, 4])
-    #expect(text.proseLines(with: "cats") == [2])
+    #expect(text.prose == ["// a cat", "\"two cats\"", "/* no", "cat */"])
     #expect(text.lines(with: "cat") == [1, 4])
   }
 
@@ -62,7 +61,7 @@ import Testing
       ("1\n2\n3\n// Separate file: the reason.\n", false),
     ])
   func reasonsOfShortFiles(content: String, isReason: Bool) {
-    let file = SourceFile(path: "a.swift", content: content, text: SourceText(content))
+    let file = SourceFile(TextFile(path: "a.swift", content: content))
     #expect(file.saysWhyItIsShort == isReason)
     #expect(file.lineCount == content.count { $0 == "\n" })
   }

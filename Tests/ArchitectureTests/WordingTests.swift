@@ -9,7 +9,7 @@ import Testing
     let prose: WordList
 
     /// Nothing but prose, as in docs, scripts and presets. Python's `None` isn't a word of it.
-    init(text file: SourceFile) {
+    init(text file: TextFile) {
       path = file.path
       code = WordList(lines: [])
       let text = file.path.hasSuffix(".py") ? file.content.replacing("None", with: "") : file.content
@@ -30,9 +30,8 @@ import Testing
 
   /// Everything that is written, read once. The rules themselves are left out.
   private static let files = Result {
-    let sources = try ["Sources", "Tests", "Examples/Sources"].flatMap {
-      try SourceTree.files(under: $0, endingIn: [".swift", ".c", ".cpp", ".h"])
-    }.filter { !$0.path.hasPrefix("Tests/ArchitectureTests/Wording") }
+    let sources = try SourceTree.foldersOfCode.flatMap { try SourceTree.code(under: $0) }
+      .filter { !$0.path.hasPrefix("Tests/ArchitectureTests/Wording") }
     let texts =
       try ["docs", "configs", "Tests/Golden", "Tests/Interop", "Examples"].flatMap {
         try SourceTree.files(under: $0, endingIn: [".md", ".yaml", ".py"])
