@@ -3,20 +3,21 @@ import Foundation
 import Tasks
 import Testing
 
-/// The commands in help texts, in the comments of presets and in `launch/README.md` run as written.
+/// The commands in help texts, in the comments of presets and in pages run as written, and all options and settings in pages exist.
 ///
 /// Each block is run by a shell in a folder with small data under the names that the commands use. `rnn-dist` is a script
 /// there that makes every model small, and `mpirun` starts two ranks.
 @Suite(.timeLimit(.minutes(15))) struct DocumentedCommandTests {
+  private static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
   private let runs: SequenceRuns
 
   init() throws {
     runs = try PresetTests.data()
-    let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
     for name in ["launch", "configs"] {
       try FileManager.default.copyItem(
-        atPath: repository.appendingPathComponent(name).path, toPath: runs.folder.file(name))
+        atPath: Self.repository.appendingPathComponent(name).path, toPath: runs.folder.file(name))
     }
     for preset in PresetTests.presets {
       let sizes =
@@ -29,7 +30,7 @@ import Testing
       case "$*" in
         "train --"*--resume*) exec "$PROGRAM" "$@" ;;
         train*)
-          name=$(basename "${2:-default}" .yaml)
+          name=$(basename -- "${2:-default}" .yaml)
           [ -f "small/$name" ] || name=default
           exec "$PROGRAM" "$@" $(cat "small/$name") ;;
       esac
@@ -75,13 +76,23 @@ import Testing
 
   // MARK: Help texts
 
-  /// The examples of a help text, as a terminal of 80 columns shows them.
-  private func examples(of command: String) async throws -> String {
-    let outcome = try await Program.run(
+  static let commandNames = [
+    "train", "prepare", "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths",
+    "report", "serve", "bench", "bench lm", "bench seq2seq", "bench generate", "bench gemm", "bench latency",
+    "bench allreduce", "bench scaling", "config", "config list", "config show", "config check", "doctor",
+  ]
+
+  /// The lines of a help text, as a terminal of 80 columns shows them.
+  private func help(of command: String) async throws -> [Substring] {
+    try await Program.run(
       command.split(separator: " ").map(String.init) + ["--help"], in: runs.folder.path,
-      environment: ["COLUMNS": "80"])
-    let lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
-    for line in lines where !line.hasPrefix("USAGE: ") { #expect(line.count <= 80, "\(command): \(line)") }
+      environment: ["COLUMNS": "80"]
+    ).output.split(separator: "\n", omittingEmptySubsequences: false)
+  }
+
+  /// The examples of a help text.
+  private func examples(of command: String) async throws -> String {
+    let lines = try await help(of: command)
     guard let start = lines.firstIndex(where: { $0.hasPrefix("Example") }) else { return "" }
     return lines[(start + 1)...].prefix { !$0.isEmpty }.joined(separator: "\n")
   }
@@ -122,14 +133,11 @@ import Testing
     try await run(commands.joined(separator: "\n"))
   }
 
-  /// The help of every command fits 80 columns.
-  @Test(arguments: [
-    "", "train", "prepare", "evaluate", "predict", "score", "generate", "inspect", "export", "import",
-    "lengths",
-    "report", "serve", "bench", "bench lm", "bench seq2seq",
-    "bench generate", "bench gemm", "bench latency", "bench allreduce", "bench scaling", "config",
-    "config list", "config show", "config check",
-  ]) func helpFitsATerminal(command: String) async throws { _ = try await examples(of: command) }
+  @Test(arguments: [""] + commandNames) func helpFitsATerminal(command: String) async throws {
+    let lines = try await help(of: command)
+    #expect(lines.contains { $0.hasPrefix("OVERVIEW: ") }, "\(command): \(lines)")
+    for line in lines where !line.hasPrefix("USAGE: ") { #expect(line.count <= 80, "\(command): \(line)") }
+  }
 
   // MARK: Presets
 
@@ -184,14 +192,108 @@ import Testing
     try await run(commands)
   }
 
-  // MARK: launch/README.md
+  // MARK: Pages
+
+  private static func text(of page: String) throws -> String {
+    try String(contentsOf: repository.appendingPathComponent(page), encoding: .utf8)
+  }
 
   @Test func commandsOfTheLaunchers() async throws {
     try provide(["input.txt": "text.txt"])
     try write("hosts", "localhost slots=2\n")
-    let text = try String(contentsOfFile: runs.folder.file("launch/README.md"), encoding: .utf8)
-    let commands = text.split(separator: "\n").filter { $0.hasPrefix("    ") }
+    let commands = try Self.text(of: "launch/README.md").split(separator: "\n").filter {
+      $0.hasPrefix("    ")
+    }
     #expect(commands.count > 3)
     for command in commands { try await run(String(command)) }
+  }
+
+  /// The commands of a page that need no network and no build, after those that make the runs that the page assumes.
+  @Test(
+    arguments: [
+      ("README.md", [], 6), ("docs/TUTORIAL.md", [], 10),
+      (
+        "docs/EXPORT.md",
+        [
+          "rnn-dist train char-lm data.train=input.txt --run-dir runs/shakespeare",
+          "rnn-dist train --run-dir runs/dates",
+        ], 6
+      ),
+    ] as [(String, [String], Int)])
+  func commandsOfAPage(page: String, before: [String], count: Int) async throws {
+    try provide([
+      "input.txt": "text.txt", "data/shakespeare/input.txt": "text.txt", "train.tsv": "captions.tsv",
+      "train/seq.in": "words.txt", "train/label": "kinds.txt", "data/snips/train/seq.in": "words.txt",
+      "data/snips/train/label": "kinds.txt", "data/snips/valid/seq.in": "words.txt",
+      "data/snips/valid/label": "kinds.txt",
+    ])
+    try FileManager.default.copyItem(
+      atPath: runs.folder.file("picture-0.npy"), toPath: runs.folder.file("picture.npy"))
+    let text = try Self.text(of: page)
+    var after: [String] = []
+    if let program = text.firstRange(of: "```c\n") {
+      try write("demo.c", String(text[program.upperBound...].prefix { $0 != "`" }))
+      try write("bin/cc", "#!/bin/sh\nexec $(command -v clang || command -v gcc) \"$@\"\n", mode: 0o755)
+      after = ["./demo"]
+    }
+
+    var isShell = false
+    let lines = text.replacing("\\\n", with: " ").split(separator: "\n").filter { line in
+      if line.hasPrefix("```") { isShell = line == "```sh" }
+      return isShell || line.hasPrefix("    rnn-dist ") || line.hasPrefix("    cc ")
+    }
+    let others = ["```", "git ", "launch/data ", "launch/test ", "    rnn-dist import "]
+    let commands = lines.filter { line in !others.contains { line.hasPrefix($0) } }.map(String.init)
+    #expect(commands.count == count, "\(commands)")
+    for command in before + commands + after { try await run(command) }
+  }
+
+  /// Returns the commands in the text and the code of a page, as their words.
+  private static func commands(in text: String) -> [[String]] {
+    let names = Set(commandNames.map { $0.split(separator: " ")[0] })
+    return text.replacing("\\\n", with: " ").split { "\n`|".contains($0) }.compactMap { line in
+      var words = line.split(separator: " ").prefix { $0 != "#" }
+      if let program = words.firstIndex(where: { $0 == "rnn-dist" || $0.hasSuffix("launch/run") }) {
+        words = words[(program + 1)...]
+        // Options of the launcher and of mpirun.
+        if words.first?.hasPrefix("-") == true { words = words.drop { !names.contains($0) } }
+      }
+      return words.first.map(names.contains) == true ? words.map(String.init) : nil
+    }
+  }
+
+  /// Every option of a command has a line in its help, and `config check` accepts every setting for `train`.
+  @Test func optionsAndSettingsInPages() async throws {
+    let pages = try FileManager.default.contentsOfDirectory(
+      atPath: Self.repository.appendingPathComponent("docs").path
+    ).filter { $0.hasSuffix(".md") }.map { "docs/\($0)" }
+    let texts = try (["README.md", "launch/README.md"] + pages).map(Self.text)
+    var options: [String: Set<String>] = [:]
+    var settings: Set<[String]> = []
+    for words in texts.flatMap(Self.commands) {
+      let pair = words.prefix(2).joined(separator: " ")
+      let name = Self.commandNames.contains(pair) ? pair : words[0]
+      let found = words.map { $0.drop { $0 == "[" } }.filter {
+        $0.hasPrefix("-") && $0.contains(where: \.isLetter)
+      }
+      let names = found.map { option in String(option.prefix { $0.isLetter || $0.isNumber || $0 == "-" }) }
+      options[name, default: []].formUnion(names)
+      // A word in capitals is the name of a value.
+      let values = words.dropFirst().filter { $0.contains("=") && !$0.contains(#/=[A-Z]$|\[/#) }
+      if words[0] == "train", words.count > 1, Presets.names.contains(words[1]) || words[1].contains("=") {
+        settings.insert((Presets.names.contains(words[1]) ? [words[1]] : []) + values)
+      }
+    }
+    #expect(options.values.reduce(0) { $0 + $1.count } > 50 && settings.count > 20)
+    for (name, options) in options {
+      let help = Set(
+        try await help(of: name).flatMap { $0.split { !$0.isLetter && !$0.isNumber && $0 != "-" } }
+          .map(String.init))
+      #expect(options.subtracting(help) == [], "options of \(name)")
+    }
+    for arguments in settings {
+      let outcome = try await Program.run(["config", "check"] + arguments, in: runs.folder.path)
+      #expect(outcome.exitCode == 0, "\(arguments)\n\(outcome)")
+    }
   }
 }
