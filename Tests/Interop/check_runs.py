@@ -4,11 +4,12 @@
 
 An encoder-decoder and a tagger are trained in FOLDER by PROGRAM (rnn-dist). Their event files are read with TensorBoard and
 compared, tag by tag, with metrics.jsonl, samples, checkpoints and settings; their metrics with sacrebleu, jiwer and seqeval;
-metrics.jsonl is read with pandas.
+metrics.jsonl is read with pandas. The commands of docs/OWN_DATA.md are run on the data that they name.
 """
 import json
 import math
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util import tensor_util
 
 PROGRAM, FOLDER = sys.argv[1], Path(sys.argv[2]).resolve()
+PACKAGE = Path(__file__).resolve().parents[2]
 SIZES = ["model.hidden_size=24", "model.embedding_size=16", "training.batch_size=16", "log.every_steps=5",
          "training.epochs=0", "training.learning_rate=0.01"]
 
@@ -225,9 +227,46 @@ def check_tags_metrics():
     print("tagger: seqeval agrees, F1", round(report["f1"], 4))
 
 
+# Own data
+
+
+def check_own_data():
+    """The commands of docs/OWN_DATA.md, on the data of Examples/make_data.py, with a few steps of training."""
+    make, *kinds = re.findall(r"```sh\n(.*?)```", (PACKAGE / "docs" / "OWN_DATA.md").read_text(), re.DOTALL)
+    launcher = FOLDER / "launch" / "run"
+    launcher.parent.mkdir()
+    launcher.write_text(f"""#!/bin/sh
+[ "$1" != -np ] || shift 2
+[ "$1" != train ] || set -- "$@" training.epochs=0 training.steps=3 training.schedule.warmup_steps=1
+exec "{PROGRAM}" "$@"
+""")
+    launcher.chmod(0o755)
+    (FOLDER / "Examples").symlink_to(PACKAGE / "Examples")
+    run_script(make)
+    # A debug build would take long to decode all.
+    for language in ("en", "de"):
+        path = FOLDER / "data" / "own" / f"held-out.{language}"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:20]))
+    assert len(kinds) == 3, kinds
+    sensors, numbers, gestures = [run_script(commands).splitlines() for commands in kinds]
+    header, *rows = sensors[-4:]
+    assert header == "state,predicted,score" and all(row.split(",")[1] in ("idle", "running", "worn") for row in rows), rows
+    assert any(line.startswith("exact match") for line in numbers)
+    assert gestures[-1] in ("circle", "line", "zigzag"), gestures[-1]
+    print("the commands of OWN_DATA.md run")
+
+
+def run_script(text):
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=FOLDER, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{text}\nexit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
 train_translator()
 train_tagger()
 check_events("translator")
 check_events("tagger")
 check_texts_metrics()
 check_tags_metrics()
+check_own_data()
