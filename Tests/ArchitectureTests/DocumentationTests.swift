@@ -138,6 +138,26 @@ private struct Page: Sendable {
     }
   }
 
+  /// The table of speeds in the README repeats that of the benchmarks, with a column from the measurement with AVX2.
+  @Test func speedsAreThoseOfTheBenchmarks() throws {
+    func rows(_ path: String) throws -> [[String]] {
+      let page = try #require(try Self.pages.get().first { $0.path == path })
+      return page.content.split(separator: "\n").filter { $0.hasPrefix("| ") }.map { line in
+        line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast()
+          .map { $0.trimmingCharacters(in: .whitespaces) }
+      }
+    }
+    let results = try rows("Benchmarks/results.md")
+    let speeds = try rows("README.md").drop { $0[0] != "workload" }
+    #expect(speeds.count == 9 && speeds.allSatisfy { $0.count == 8 })
+    for row in speeds.dropFirst() {
+      #expect(results.contains(Array(row.prefix(7))), "\(row[0])")
+      #expect(
+        row[7].isEmpty || results.contains { $0.count == 5 && $0[0] == row[0] && $0[3] == row[7] },
+        "\(row[0])")
+    }
+  }
+
   @Test func allPagesAreRead() throws {
     let pages = try Self.pages.get().map(\.path)
     for page in ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "launch/README.md"] {
