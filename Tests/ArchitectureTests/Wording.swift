@@ -76,6 +76,7 @@ struct WordingRule: Sendable, CustomTestStringConvertible {
     WordingRule(
       "anew", "in vain", "by turns", "can be had", write: "again, without success, alternately, is available"),
     WordingRule("passed over", "to blame", write: "skipped, the cause"),
+    WordingRule("like in", "like on", "like at", "like with", write: "as in", in: .prose),
     WordingRule("learnt", "spelt", "burnt", write: "learned, spelled, burned"),
   ]
 

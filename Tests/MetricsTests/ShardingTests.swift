@@ -6,7 +6,7 @@ import Testing
 @Suite struct ShardingTests {
   private static let examples = 60
 
-  /// Example i is counted by rank i mod n; the sums are added like in the MPI library, rank by rank or in pairs.
+  /// Example i is counted by rank i mod n; the sums are added as in the MPI library, rank by rank or in pairs.
   private func expectSame<Tally: MetricTally>(
     _ type: Tally.Type, _ examples: [Tally.Example], within tolerance: Double = 0
   ) {

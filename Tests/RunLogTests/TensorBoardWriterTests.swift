@@ -63,7 +63,7 @@ struct TensorBoardWriterTests {
     #expect(try messages(writer.path) == [Self.version])
   }
 
-  @Test("scalars are encoded like in TensorBoard")
+  @Test("scalars are encoded as in TensorBoard")
   func scalars() throws {
     let writer = try writer()
     try writer.write(scalars: [("train/loss", 0.5), ("lr", -2)], step: 300, time: 2.5)
@@ -72,7 +72,7 @@ struct TensorBoardWriterTests {
         == "09000000000000044010ac022a1e0a110a0a747261696e2f6c6f7373150000003f0a090a026c7215000000c0")
   }
 
-  @Test("histograms, texts and settings are encoded like in TensorBoard")
+  @Test("histograms, texts and settings are encoded as in TensorBoard")
   func otherValues() throws {
     let writer = try writer()
     let numbers: [Float] = [2, 2, .nan, 2]

@@ -79,7 +79,7 @@ struct StartTests {
     #expect(try job.run().ending == .completed)
   }
 
-  /// Ranks like on separate hosts: one relative path, which is a different file, or no file, for each rank.
+  /// Ranks as on separate hosts: one relative path, which is a different file, or no file, for each rank.
   private func jobOnHosts(texts: [String?]) throws -> Job {
     var job = Job(.small("text.txt"), ranks: texts.count, directory: run)
     let hosts = texts.indices.map { directory.file("host-\($0)") }
