@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Writes small data of the three kinds that docs/OWN_DATA.md trains on, in the forms in which one has them.
+"""Writes small data of the four kinds that docs/OWN_DATA.md trains on, in the forms in which one has them.
 
     Examples/make_data.py FOLDER
 
 `sensors.csv`: 40 readings of a vibration sensor per row, after the state of the machine. `numbers.en`, `numbers.de` and
 `held-out.en`, `held-out.de`: numbers in words, a sentence per line in two languages. `gestures.tsv`: names of gestures with the
-NumPy files of their series of x, y, z, in `gestures/`. Standard library only.
+NumPy files of their series of x, y, z, in `gestures/`. `greenhouse.csv`: temperature, humidity and heating of every hour, with gaps.
+Standard library only.
 """
+import datetime
 import math
 import random
 import struct
@@ -65,6 +67,20 @@ def gesture(source, name):
         yield [size * x + source.gauss(0, 0.1), size * y + source.gauss(0, 0.1), source.gauss(0, 0.1)]
 
 
+def greenhouse(source, hours):
+    """Temperature, humidity and heating by the hour. Cold nights need heating; a tenth of the rows lack a number."""
+    time, weather = datetime.datetime(2024, 3, 1), 0.0
+    for hour in range(hours):
+        weather = 0.98 * weather + source.gauss(0, 0.6)
+        temperature = 14 + 5 * math.sin(math.pi * (hour - 9) / 12) + weather + source.gauss(0, 0.3)
+        humidity = 95 - 2 * temperature + source.gauss(0, 1)
+        heating = max(0, 18 - temperature) * 1.5 + source.gauss(0, 0.4)
+        values = [f"{temperature:.1f}", f"{humidity:.0f}", f"{max(0, heating):.1f}"]
+        if source.random() < 0.1:
+            values[source.choice([0, 1, 1, 1, 2])] = ""
+        yield f"{time + datetime.timedelta(hours=hour):%Y-%m-%d %H:%M}," + ",".join(values)
+
+
 def write_npy(path, rows):
     """An array [steps, columns] of 32-bit floats, as numpy.save writes it."""
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(rows)}, {len(rows[0])}), }}"
@@ -94,6 +110,8 @@ def main(folder):
         write_npy(folder / "gestures" / f"{number:03}.npy", list(gesture(source, name)))
         lines.append(f"{name}\tgestures/{number:03}.npy")
     write(folder / "gestures.tsv", lines)
+
+    write(folder / "greenhouse.csv", ["time,temperature,humidity,heating", *greenhouse(source, 3000)])
 
 
 if __name__ == "__main__":
