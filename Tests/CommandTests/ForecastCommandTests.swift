@@ -78,7 +78,9 @@ import Testing
     // One line for each line of the table: empty for the header and before the first whole window.
     let lines = Self.table { 1000 * $0 + 5000 }.split(separator: 0x0A).prefix(20)
     let input = Array(lines.joined(separator: [0x0A])) + [0x0A]
-    let output = try await run("predict", "other", input: input).output
+    let predicted = try await run("predict", "other", input: input)
+    #expect(predicted.standardError.isEmpty, "\(predicted)")
+    let output = predicted.output
     let answers = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
     #expect(answers.count == 20)
     #expect(answers.prefix(12).allSatisfy { $0.isEmpty })
@@ -87,6 +89,10 @@ import Testing
       #expect(steps.count == 3 && steps.allSatisfy { $0.count == 3 && $0 == $0.sorted() }, "\(answer)")
       #expect(steps.joined().allSatisfy { (3000...8000).contains($0) }, "\(answer)")
     }
+    let few = Array(lines.prefix(12).joined(separator: [0x0A]))
+    let warned = try await run("predict", "other", input: few)
+    #expect(warned.output == String(repeating: "\n", count: 12))
+    #expect(warned.standardError.contains("needs 12 rows"), "\(warned)")
   }
 
   @Test(arguments: [

@@ -131,7 +131,7 @@ struct PredictCommand: LocalCommand {
       count: nBest, keepsAttention: attention != nil || json && saved.abilities.attends,
       keepsScores: scores || json,
       sampling: sample ? TextSampling(sampling.options, seed: seed) : nil)
-    try serve(saved.predictor(options))
+    try serve(saved.predictor(options), window: saved.configuration.data.window)
     return ExitCode.done
   }
 
@@ -145,12 +145,13 @@ struct PredictCommand: LocalCommand {
     var isEmpty = false
   }
 
-  private func serve(_ predictor: Predictor) throws {
+  /// - Parameter window: the rows that a forecast needs; 0: each line is an input of its own.
+  private func serve(_ predictor: Predictor, window: Int) throws {
     let pictures = try attention.map { try AttentionFolder($0) }
     StandardInput.announce("an input")
     let input = try LineReader(.standardInput)
     var table: PredictionTable?
-    var read = 0
+    var (read, answered) = (0, 0)
     while let lines = try input.nextLines(atMost: batchSize) {
       var text: [UInt8] = []
       var questions: [Question] = []
@@ -179,6 +180,7 @@ struct PredictCommand: LocalCommand {
       }
       let started = ContinuousClock.now
       var outputs = try predictor.run()[...]
+      answered += outputs.count
       let seconds = (ContinuousClock.now - started) / .seconds(1) / Double(max(1, outputs.count))
       for question in questions {
         let output = question.isEmpty ? nil : outputs.popFirst()
@@ -194,6 +196,11 @@ struct PredictCommand: LocalCommand {
       if let failure { throw failure }
     }
     try table?.finish()
+    if window > 0, answered == 0 {
+      Console.error(
+        "warning: nothing was forecast, because a forecast needs \(window) rows of a series (data.window); give more rows"
+      )
+    }
     if predictor.tokens.unknown > 0 {
       Console.error(
         "warning: \(predictor.tokens.unknown) of \(predictor.tokens.read) tokens of the input were not in the training data, or too "
