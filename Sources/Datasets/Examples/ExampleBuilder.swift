@@ -294,15 +294,14 @@ struct ExampleBuilder {
       report.coarseNumbers = coarseNumbers
     }
     func kept(_ lines: TextLines) -> TextLines? { lines.count > 0 ? lines : nil }
-    let split = ExampleSet(
+    let set = ExampleSet(
       name: name, count: count, source: columns.source?.field, secondSource: columns.second?.field,
       target: columns.target?.field, forms: forms.source,
       secondForms: columns.second == nil ? nil : forms.second, sourceTexts: kept(texts.source),
-      secondSourceTexts: kept(texts.second), targetTexts: kept(texts.target), naive: nil,
-      report: report)
+      secondSourceTexts: kept(texts.second), targetTexts: kept(texts.target), report: report)
     self = ExampleBuilder(
       options, layout, encoding, folder: encoder.folder, isEvaluation: isEvaluation)
-    return split
+    return set
   }
 }
 

@@ -145,20 +145,20 @@ public struct ExampleSet: Sendable {
   /// Number of examples.
   public let count: Int
   public private(set) var source: ExampleField?
-  public let secondSource: ExampleField?
+  public private(set) var secondSource: ExampleField?
   public private(set) var target: ExampleField?
   /// The spelling of each token of the sources, for models that read characters of words.
-  public let forms: SurfaceForms?
-  public let secondForms: SurfaceForms?
+  public private(set) var forms: SurfaceForms?
+  public private(set) var secondForms: SurfaceForms?
   /// The source as in the file (for columns, the tokens separated by spaces; for arrays, the path); nil if texts aren't
   /// kept or the source is not text.
-  public let sourceTexts: TextLines?
-  public let secondSourceTexts: TextLines?
+  public private(set) var sourceTexts: TextLines?
+  public private(set) var secondSourceTexts: TextLines?
   /// The target text as in the file; nil if texts aren't kept or the target is not text.
-  public let targetTexts: TextLines?
+  public private(set) var targetTexts: TextLines?
   /// Of windows: forecasts to compare a model with.
-  public let naive: NaiveForecasts?
-  public private(set) var report: ReadingReport
+  public private(set) var naive: NaiveForecasts?
+  public private(set) var report = ReadingReport()
 
   /// The field of a side.
   public func field(_ side: Side) -> ExampleField? {

@@ -80,8 +80,7 @@ struct TableParser {
   private mutating func findColumns() throws(LineProblem) -> (source: [Int], target: [Int], series: Int?) {
     let (row, names) = (csv.row, choice?.hasNames == true ? csv.row.names : nil)
     func found(_ texts: [String]?) throws(LineProblem) -> [Int]? {
-      guard let texts else { return nil }
-      return try DataColumns.columns(texts, of: row.count, names: names)
+      try DataColumns.columns(texts, of: row.count, names: names)
     }
     let target = try found(choice?.parts.target) ?? [0]
     let series = try found(choice?.parts[.series])?.first
@@ -321,13 +320,10 @@ struct WindowedTable {
         RaggedVectors(
           windowsOf: source, width: width, starts: rows.map { ($0 - options.window + 1) * width },
           steps: options.window)),
-      secondSource: nil,
       target: .vectors(
         RaggedVectors(
           windowsOf: target, width: options.horizon * targetWidth,
-          starts: rows.map { ($0 + 1) * targetWidth },
-          steps: 1)), forms: nil, secondForms: nil, sourceTexts: nil, secondSourceTexts: nil,
-      targetTexts: nil,
+          starts: rows.map { ($0 + 1) * targetWidth }, steps: 1)),
       naive: NaiveForecasts(
         values: unscaledTarget, width: targetWidth, rows: rows, window: options.window),
       report: report)
@@ -494,10 +490,6 @@ struct ForecastInputs {
       windows = RaggedVectors(width: windows.width)
       count = 0
     }
-    return ExampleSet(
-      name: "input", count: count, source: .vectors(windows), secondSource: nil, target: nil, forms: nil,
-      secondForms: nil, sourceTexts: nil, secondSourceTexts: nil, targetTexts: nil, naive: nil,
-      report: ReadingReport()
-    ).scaled(encoding)
+    return ExampleSet(name: "input", count: count, source: .vectors(windows)).scaled(encoding)
   }
 }

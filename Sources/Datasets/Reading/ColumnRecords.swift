@@ -149,8 +149,7 @@ final class ColumnRecords: RecordReader {
     if !isCoNLLU { columns = (0, columnCount - 1) }
     let names = isCoNLLU ? Self.conlluColumns : choice?.hasNames == true ? cells : nil
     func found(_ texts: [String]?, or usual: Int) throws(LineProblem) -> Int {
-      guard let texts else { return usual }
-      return try DataColumns.columns(texts, of: columnCount, names: names).first ?? usual
+      try DataColumns.columns(texts, of: columnCount, names: names)?.first ?? usual
     }
     columns.word = try found(choice?.parts.source, or: columns.word)
     columns.tag = try found(choice?.parts.target, or: columns.tag)

@@ -57,8 +57,9 @@ public struct DataColumns: Sendable, Equatable {
     return Int(ends[1]).flatMap { $0 >= first ? first...$0 : nil }
   }
 
-  /// The columns, from 0, of some texts in a file with `count` columns and these names, if it has any.
-  static func columns(_ texts: [String], of count: Int, names: [String]?) throws(LineProblem) -> [Int] {
+  /// The columns, from 0, of some texts in a file with `count` columns and these names, if it has any; nil without texts.
+  static func columns(_ texts: [String]?, of count: Int, names: [String]?) throws(LineProblem) -> [Int]? {
+    guard let texts else { return nil }
     var columns: [Int] = []
     for text in texts {
       if let range = range(text) {

@@ -147,15 +147,9 @@ struct NumpyArray {
   }
 
   private static func content(of path: String, _ base: String) throws(ArrayProblem) -> [UInt8] {
-    var bytes: [UInt8] = []
     do {
-      let reader = try ByteReader(.file(path), isText: false)
-      while case let part = try reader.next(), !part.isEmpty {
-        guard bytes.count + part.count <= largestFile else {
-          throw ArrayProblem.tooLarge(limit: largestFile)
-        }
-        bytes.append(contentsOf: part)
-      }
+      return try TextSource.file(path).content(
+        limit: largestFile, tooLarge: ArrayProblem.tooLarge(limit: largestFile))
     } catch let problem as ArrayProblem {
       throw problem
     } catch DataError.missing {
@@ -167,7 +161,6 @@ struct NumpyArray {
     } catch {
       throw .unreadable("not a regular file")
     }
-    return bytes
   }
 
   private static func elements<Bits: FixedWidthInteger, Number: BinaryFloatingPoint>(

@@ -232,12 +232,16 @@ final class LineRecords: RecordReader {
   /// Notes the names of the columns that are read. Throws if they contradict those of the training data: any other name of csv, and the
   /// same names of texts in another order, such as two languages.
   private func note(_ names: [String]) throws(LineProblem) {
-    let read = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
-    let found = read.filter { $0 < names.count }.map { names[$0] }
+    let found = usedColumns.filter { $0 < names.count }.map { names[$0] }
     layoutNotes.columnNames = found
     if csv != nil || columnNames.map({ Set($0) == Set(found) }) == true {
       try DataColumns.check(found, against: columnNames, choice: choice)
     }
+  }
+
+  /// All columns that are read, of the source first.
+  private var usedColumns: [Int] {
+    columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
   }
 
   /// Whether texts are consecutive numbers.
@@ -255,8 +259,7 @@ final class LineRecords: RecordReader {
       return
     }
     func found(_ texts: [String]?) throws(LineProblem) -> [Int]? {
-      guard let texts else { return nil }
-      return try DataColumns.columns(texts, of: row.count, names: names)
+      try DataColumns.columns(texts, of: row.count, names: names)
     }
     columns.target = try found(choice.parts.target)?.first ?? columns.target
     let others = (0..<row.count).filter { $0 != columns.target }
@@ -264,7 +267,7 @@ final class LineRecords: RecordReader {
     columns.second =
       try found(choice.parts[.secondSource])?.first
       ?? (comparesTwo ? others.last { $0 != columns.source.first } : nil)
-    let used = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
+    let used = usedColumns
     if let twice = used.first(where: { column in used.count { $0 == column } > 1 }) {
       throw .columnTwice(twice + 1)
     }
@@ -289,9 +292,8 @@ final class LineRecords: RecordReader {
         return false
       }
     } else {
-      let read = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
-      guard read.allSatisfy({ $0 < names.count }) else { return false }
-      let readNames = read.map { names[$0] }
+      guard usedColumns.allSatisfy({ $0 < names.count }) else { return false }
+      let readNames = usedColumns.map { names[$0] }
       if layout.source == .text, layout.target == .text, ColumnName.areLanguages(readNames) { return true }
       guard readNames.allSatisfy(ColumnName.isKnown), choice != nil || names.allSatisfy(ColumnName.isKnown)
       else { return false }

@@ -137,10 +137,7 @@ public struct PreparedText: Sendable {
     let tokens = TokenStream(
       name: path, file: file, bytesPerToken: width, range: 0..<file.bytes.count / width)
     return try writeTokens(of: vocabulary, to: path) { append in
-      for start in stride(from: 0, to: tokens.count, by: 1 << 16) {
-        let some = tokens.ids(start..<min(start + 1 << 16, tokens.count))
-        try append(some.map { newIDs[Int($0)] })
-      }
+      for ids in tokens.chunks { try append(ids.map { newIDs[Int($0)] }) }
     }
   }
 

@@ -65,18 +65,19 @@ public struct TokenStream: Sendable, Equatable {
     return ids
   }
 
+  /// All ids, in parts that need little memory.
+  var chunks: some Sequence<[Int32]> {
+    stride(from: 0, to: count, by: 1 << 16).lazy.map { ids($0..<min($0 + 1 << 16, count)) }
+  }
+
   /// The number of tokens with an id.
   public func occurrences(of id: Int32) -> Int {
-    stride(from: 0, to: count, by: 1 << 16).reduce(0) { total, start in
-      total + ids(start..<min(start + 1 << 16, count)).count { $0 == id }
-    }
+    chunks.reduce(0) { total, ids in total + ids.count { $0 == id } }
   }
 
   /// Whether all ids are below a size.
   func areBelow(_ size: Int) -> Bool {
-    stride(from: 0, to: count, by: 1 << 16).allSatisfy { start in
-      ids(start..<min(start + 1 << 16, count)).allSatisfy { $0 >= 0 && $0 < size }
-    }
+    chunks.allSatisfy { ids in ids.allSatisfy { $0 >= 0 && $0 < size } }
   }
 
   /// Calls `body` with the whole memory or file, of which this stream may be a part.
