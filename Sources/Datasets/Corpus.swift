@@ -2,8 +2,10 @@
 
 /// The data of a run: the training data, the evaluation data, and the encoding that turned them into tokens.
 public struct Corpus<Data: Dataset>: Sendable {
+  /// The vocabularies, and all other facts that determine how data become numbers.
   public let encoding: DataEncoding
   public let train: Data
+  /// The validation data: those of a file, or the part of the training file that was split off.
   public let valid: Data?
   public let test: Data?
 

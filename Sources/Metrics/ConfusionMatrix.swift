@@ -18,7 +18,9 @@ public struct ClassScore: Sendable, Equatable {
     sum.reference += other.reference
   }
 
+  /// correct / predicted
   public var precision: Double { predicted == 0 ? 0 : share(correct, of: predicted) }
+  /// correct / reference
   public var recall: Double { reference == 0 ? 0 : share(correct, of: reference) }
   /// 2 · precision · recall / (precision + recall) = 2 · correct / (predicted + reference)
   public var f1: Double {
@@ -52,6 +54,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
 
   public var isEmpty: Bool { counts.isEmpty }
 
+  /// Adds the predicted and the correct labels of a sequence, or of several items. There must be as many of both.
   public mutating func add(predicted: [Int32], reference: [Int32]) {
     precondition(
       predicted.count == reference.count,
@@ -61,6 +64,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
     }
   }
 
+  /// Adds a pair that occurred `count` times.
   public mutating func add(_ pair: Pair, count: Int) { counts[pair, default: 0] += count }
 
   public static func += (sum: inout ConfusionMatrix, other: ConfusionMatrix) {
@@ -72,6 +76,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
     counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
+  /// How often a class was predicted for a class of the reference.
   public subscript(reference reference: Int32, predicted predicted: Int32) -> Int {
     counts[Pair(reference: reference, predicted: predicted)] ?? 0
   }

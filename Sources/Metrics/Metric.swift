@@ -14,6 +14,7 @@ public struct Metric: Sendable {
   public let definition: String
   public let isHigherBetter: Bool
   public let scale: Scale
+  /// The values that the metric is computed from.
   public let measure: Measure
 
   /// How a value is formatted for people.
@@ -94,6 +95,7 @@ public protocol MetricTally<Example>: Sendable {
 
   /// Creates a tally of no examples.
   init()
+  /// Adds the counts of an example to the sums.
   mutating func add(_ example: Example)
   /// The sums, which are added element by element to those of other shards. `init(sums:)` converts them back to a
   /// tally.
@@ -105,7 +107,7 @@ public protocol MetricTally<Example>: Sendable {
   /// How the value was computed, if there is a standard notation for it.
   ///
   /// - Parameter version: the name and version of this program. The signature must not claim that the score was
-  ///   computed by the program from which the notation comes..
+  ///   computed by the program from which the notation comes.
   func signature(_ options: ComparisonOptions, version: String) -> String?
 }
 

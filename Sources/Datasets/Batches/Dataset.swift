@@ -31,6 +31,7 @@ extension Dataset {
 
 /// Batches that are cut into shards, the same for any number of ranks.
 public protocol BatchSource: Sendable {
+  /// One shard of a batch.
   associatedtype Batch
 
   /// Number of batches in the current epoch.
@@ -60,6 +61,7 @@ public struct BatchOptions: Sendable, Equatable {
   public var dropLast = false
   /// Examples: whether a batch holds examples of similar length.
   public var bucketing = true
+  /// Examples: the seed of their order.
   public var seed: UInt64 = 0
 
   public init(_ size: Size, steps: Int = 1) {

@@ -23,7 +23,9 @@ public struct Standardization: Sendable, Equatable, Codable {
   /// Means and deviations up to this size train well without scaling.
   static let usual: Float = 20
 
+  /// One mean for each number of a step.
   public let means: [Float]
+  /// One deviation for each number of a step, above 0.
   public let deviations: [Float]
   /// Whether numbers are scaled; without, only missing ones are filled.
   public let scales: Bool
