@@ -51,7 +51,7 @@ struct ReportPlots {
     return "validation \(metric?.label ?? name.replacing("_", with: " "))\(unit)"
   }
 
-  /// The chart of a number for each task whose runs have recorded it more than once, and not always as zero.
+  /// The chart of a number for each task in whose runs it changes.
   private func plots(
     _ kind: String, _ name: String, _ title: String, factor: Double? = nil, isLogarithmic: Bool = false
   ) -> [LinePlot] {
@@ -71,9 +71,7 @@ struct ReportPlots {
     return tasks.compactMap { task in
       let lines = groups.indices.filter { runs[groups[$0].members[0]].configuration?.task.name == task }
         .map(series).filter { !$0.points.isEmpty }
-      guard lines.contains(where: { $0.points.contains { $0.y != 0 } }),
-        lines.contains(where: { $0.points.count > 1 })
-      else { return nil }
+      guard lines.contains(where: { Set($0.points.map(\.y)).count > 1 }) else { return nil }
       return LinePlot(
         title: tasks.count > 1 ? "\(title) (\(task ?? "unknown task"))" : title, xLabel: "step", yLabel: "",
         yScale: isLogarithmic ? .logarithmic : .linear, series: lines)

@@ -3,7 +3,7 @@ import Testing
 
 /// `report` and `serve`. The tests of their modules check the page and the answers of the service.
 @Suite(.timeLimit(.minutes(15))) struct PageCommandTests {
-  @Test func aReportIsWrittenIntoTheFirstRunOrAFile() async throws {
+  @Test func aReportIsWrittenIntoItsRunOrAFile() async throws {
     let folder = try await TinyRun.folder()
     let own = try await Program.run(["report", "run"], in: folder.path)
     #expect(own.exitCode == 0 && own.output == "run/report.html\n", "\(own)")
@@ -14,6 +14,9 @@ import Testing
       #expect(page.contains(text), "\(text)")
     }
     #expect(!page.contains("missing or damaged"))
+    let several = try await Program.run(["report", "run", "run"], in: folder.path)
+    #expect(several.exitCode == 0 && several.output == "report.html\n", "\(several)")
+    #expect(try String(contentsOfFile: folder.file("run/report.html"), encoding: .utf8) == page)
     let other = try await Program.run(["report", "run", "run", "-o", "both.html"], in: folder.path)
     #expect(
       other.exitCode == 0 && FileManager.default.fileExists(atPath: folder.file("both.html")), "\(other)")

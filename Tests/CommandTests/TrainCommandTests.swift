@@ -94,6 +94,17 @@ import Testing
     #expect(try lastStep(of: "run") == 1)
   }
 
+  /// Signals that arrive while the system loads the program wait if the parent has blocked them.
+  @Test func blockedSignalsWaitForTheProgram() async throws {
+    let words = arguments("run", ["training.steps=100000000"]).joined(separator: " ")
+    let outcome = try await Program.run(
+      shell: """
+        exec env --block-signal=TERM,USR1 sh -c 'kill -USR1 $$; kill -TERM $$; exec "$PROGRAM" \(words)'
+        """, in: folder.path, environment: [:])
+    #expect(outcome.exitCode == 75 && outcome.errors.isEmpty, "\(outcome)")
+    #expect(try lastStep(of: "run") == 1)
+  }
+
   /// A supervisor may always pass --resume with a configuration; a warning reveals a mistyped name.
   @Test func resumingNothingSaysSo() async throws {
     let outcome = try await Program.run(

@@ -23,7 +23,8 @@ struct ReportCommand: LocalCommand {
   @Argument(help: "Directories of runs.") var runs: [String]
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("File to write (default: report.html in the first run).", valueName: "file.html"))
+    help: ArgumentHelp(
+      "File to write (default: report.html, in the directory of a single run).", valueName: "file.html"))
   var output: String?
 
   func runLocally() throws -> Int32 {
@@ -31,7 +32,8 @@ struct ReportCommand: LocalCommand {
       let paths = try RunPaths(existing: run)
       return ReportedRun(paths, configuration: Result { try RunArguments.configuration(of: paths) })
     }
-    let path = output ?? RunPaths(root: runs[0]).file("report.html")
+    // The page of several runs must not replace that of one.
+    let path = output ?? (runs.count == 1 ? RunPaths(root: runs[0]).file("report.html") : "report.html")
     let page = ReportPage(reported, version: ReleaseVersion.text).html
     try DurableFile.write(Data(page.utf8), to: path)
     try StandardOutput.line(path)
