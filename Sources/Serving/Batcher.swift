@@ -3,13 +3,6 @@ import Inference
 import RecurrentNN
 import Tasks
 
-/// An output for a line.
-struct PredictedLine: Sendable {
-  var outputs: [[UInt8]]
-  var scores: [Double]
-  var attention: [AttentionMatrix]
-}
-
 /// Computes requests together: lines with the same options as one batch, texts token by token. A text joins the other
 /// texts of its model at the next token after its request has arrived, and leaves them when it ends.
 final class Batcher {
@@ -67,7 +60,7 @@ final class Batcher {
 
   private struct BatchKey: Hashable {
     let model: Int
-    let options: LineRequest.Options
+    let options: PredictionOptions
   }
 
   private func answer(_ requests: [LineRequest]) {
@@ -91,7 +84,7 @@ final class Batcher {
     let served = models[key.model]
     let now = ContinuousClock.now
     do {
-      let predictor = try served.model.predictor(PredictionOptions(key.options))
+      let predictor = try served.model.predictor(key.options)
       let read: [(request: LineRequest, lines: Int, problem: HTTPProblem?)] = requests.map { request in
         let before = predictor.count
         if request.reply.isAbandoned || request.deadline < now { return (request, 0, Self.tooLate) }
@@ -108,11 +101,9 @@ final class Batcher {
       if predictor.count > 0 { metrics.count(lines: predictor.count, of: served.name) }
       var outputs = try predictor.run()[...]
       for (request, lines, problem) in read {
-        let own = outputs.prefix(lines).map {
-          PredictedLine(outputs: $0.lines, scores: $0.scores, attention: $0.attention)
-        }
+        finish(
+          request, problem.map { LineRequest.Reply.refused($0) } ?? .outputs(Array(outputs.prefix(lines))))
         outputs = outputs.dropFirst(lines)
-        finish(request, problem.map { LineRequest.Reply.refused($0) } ?? .outputs(own))
       }
     } catch {
       for request in requests { finish(request, .refused(Self.problem(error))) }
@@ -245,13 +236,5 @@ final class Batcher {
     guard let text = group.texts.removeValue(forKey: number) else { return }
     let isOpen = group.texts.values.contains { $0.request.events === text.request.events }
     if !isOpen { text.request.events.finish() }
-  }
-}
-
-extension PredictionOptions {
-  fileprivate init(_ options: LineRequest.Options) {
-    self.init(
-      count: options.count, keepsAttention: options.keepsAttention, keepsScores: options.keepsScores,
-      sampling: options.sampling.map { TextSampling($0, seed: options.seed) })
   }
 }

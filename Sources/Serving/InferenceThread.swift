@@ -1,30 +1,21 @@
 import Dispatch
 import Foundation
 import Inference
-import RecurrentNN
 import Synchronization
+import Tasks
 
 /// A request for the outputs of some lines.
 struct LineRequest: Sendable {
-  /// The options that affect the outputs for a line. Lines with equal options can be computed together.
-  struct Options: Sendable, Hashable {
-    var count = 1
-    var keepsAttention = false
-    var keepsScores = false
-    /// How tokens are sampled; nil: a search finds the best outputs.
-    var sampling: SamplingOptions?
-    var seed: UInt64 = 0
-  }
-
   enum Reply: Sendable {
-    case outputs([PredictedLine])
+    case outputs([Prediction])
     case refused(HTTPProblem)
   }
 
   /// The number of the model.
   var model: Int
   var lines: [[UInt8]]
-  var options: Options
+  /// Lines with equal options can be computed together.
+  var options: PredictionOptions
   var deadline: ContinuousClock.Instant
   let reply = Channel<Reply>()
 }

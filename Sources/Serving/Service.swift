@@ -171,15 +171,10 @@ public final class Service: Sendable {
     return Place { [self] in openRequests.withLock { $0 -= 1 } }
   }
 
-  private struct Sampling {
-    var options: SamplingOptions
-    var seed: UInt64
-    /// A member of the request that asks for sampling.
-    var given: String?
-  }
-
-  /// Reads the members that control sampling.
-  private func sampling(_ object: inout RequestObject) throws(HTTPProblem) -> Sampling {
+  /// Reads the members that control sampling; `given` is one that the request has.
+  private func sampling(
+    _ object: inout RequestObject
+  ) throws(HTTPProblem) -> (sampling: TextSampling, given: String?) {
     let temperature = try object.number("temperature", "of at least 0") { $0 >= 0 }
     let topK = try object.integer("top_k", in: 1...Int.max)
     let topP = try object.number("top_p", "above 0 and up to 1") { $0 > 0 && $0 <= 1 }
@@ -188,10 +183,9 @@ public final class Service: Sendable {
       ("temperature", temperature != nil), ("top_k", topK != nil), ("top_p", topP != nil),
       ("seed", seed != nil),
     ].first { $0.1 }?.0
-    return Sampling(
-      options: SamplingOptions(temperature: temperature ?? 1, topK: topK, topP: topP),
-      // JavaScript represents integers exactly only up to 2^53.
-      seed: UInt64(seed ?? Int.random(in: 0..<1 << 31)), given: given)
+    let options = SamplingOptions(temperature: temperature ?? 1, topK: topK, topP: topP)
+    // JavaScript represents integers exactly only up to 2^53.
+    return (TextSampling(options, seed: UInt64(seed ?? Int.random(in: 0..<1 << 31))), given)
   }
 
   private func predict(_ object: RequestObject, _ hasLeft: () -> Bool) throws(HTTPProblem) -> HTTPResponse {
@@ -205,12 +199,12 @@ public final class Service: Sendable {
     guard !lines.contains(where: { $0.utf8.contains(0x0A) }) else {
       throw HTTPProblem(422, "\"input\" has a line feed; give each line as a string of an array")
     }
-    var wanted = LineRequest.Options()
+    var wanted = PredictionOptions()
     wanted.count = try object.integer("n_best", in: 1...100) ?? 1
     wanted.keepsAttention = try object.flag("attention")
     wanted.keepsScores = try object.flag("scores")
     let isSampled = try object.flag("sample")
-    let sampling = try sampling(&object)
+    let (sampling, given) = try self.sampling(&object)
     try object.end()
     let abilities = model.abilities
     try require(wanted.count == 1 || abilities.ranksOutputs, "n_best", "has one output per line", model)
@@ -218,10 +212,10 @@ public final class Service: Sendable {
     try require(!wanted.keepsScores || abilities.scoresOutputs, "scores", "has no scores", model)
     try require(
       !isSampled || abilities.samplesOutputs, "sample", "writes no sequences that could be sampled", model)
-    if let given = sampling.given, !isSampled {
+    if let given, !isSampled {
       throw HTTPProblem(400, "\"\(given)\" goes with \"sample\": true")
     }
-    if isSampled { (wanted.sampling, wanted.seed) = (sampling.options, sampling.seed) }
+    if isSampled { wanted.sampling = sampling }
 
     let request = LineRequest(
       model: index, lines: lines.map { Array($0.utf8) }, options: wanted, deadline: deadline)
@@ -247,8 +241,8 @@ public final class Service: Sendable {
     guard isTrue else { throw HTTPProblem(422, "\"\(member)\": \"\(model.name)\" \(problem)") }
   }
 
-  private static func result(_ line: PredictedLine, scores: Bool) -> JSONValue {
-    let outputs: [JSONValue] = line.outputs.enumerated().map { index, text in
+  private static func result(_ line: Prediction, scores: Bool) -> JSONValue {
+    let outputs: [JSONValue] = line.lines.enumerated().map { index, text in
       var members = [JSONMember("text", JSONText.string(text))]
       if scores, index < line.scores.count {
         members.append(JSONMember("score", .double(line.scores[index])))
@@ -287,10 +281,10 @@ public final class Service: Sendable {
     let length =
       try object.integer("length", in: 1...options.length) ?? min(model.usualLength, options.length)
     let isStream = try object.flag("stream")
-    let sampling = try sampling(&object)
+    let (sampling, _) = try self.sampling(&object)
     try object.end()
 
-    var writing = SavedModel.WritingRequest(TextSampling(sampling.options, seed: sampling.seed))
+    var writing = SavedModel.WritingRequest(sampling)
     (writing.count, writing.maximumLength) = (count, length)
     writing.condition = try checked(condition, for: model)
     if let prompt {

@@ -28,7 +28,7 @@ public struct ModelAbilities: Sendable, Equatable {
 }
 
 /// Options of the outputs for lines.
-public struct PredictionOptions: Sendable {
+public struct PredictionOptions: Sendable, Hashable {
   /// The number of outputs per line, best first. There are fewer if the model finds fewer, and one for models that
   /// don't rank outputs.
   public var count = 1
@@ -116,7 +116,7 @@ public struct AttentionMatrix: Sendable, Equatable {
 }
 
 /// How texts are sampled from a model, as opposed to searched for.
-public struct TextSampling: Sendable {
+public struct TextSampling: Sendable, Hashable {
   public var options: SamplingOptions
   /// The seed. Together with the number of the line, of the text within the line, and of the token, it determines every
   /// random number.
