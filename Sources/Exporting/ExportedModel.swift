@@ -120,6 +120,9 @@ package struct ExportedWeights {
     return tensor
   }
 
+  /// The size of all weights as 32-bit floats.
+  var byteCount: Int { tensors.values.reduce(0) { $0 + 4 * $1.values.count } }
+
   mutating func rename(_ name: String, to newName: String) {
     guard let tensor = tensors[name] else { return }
     self[name] = nil

@@ -61,9 +61,7 @@ extension ExportedModel {
 
 extension RecurrentPart {
   fileprivate func requireKerasCell() throws(ExportFailure) {
-    let cell = options.cell
-    let isPlainGRU = cell.kind == .gru && !cell.layerNorm && zoneout.hidden == 0
-    guard hasStandardCell || isPlainGRU, cell.projectionSize == nil, options.connection == .none else {
+    guard isONNXOperator, options.cell.projectionSize == nil, options.connection == .none else {
       throw ExportFailure(
         "\(name) is not what SimpleRNN, GRU or LSTM of Keras computes: export without --keras-order")
     }

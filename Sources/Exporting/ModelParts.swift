@@ -52,6 +52,13 @@ struct RecurrentPart {
     }
   }
 
+  /// Whether the operators of ONNX and the layers of Keras compute the cell. Unlike PyTorch, they have a GRU with the reset gate
+  /// before the product, and no projection.
+  var isONNXOperator: Bool {
+    let isPlainGRU = options.cell.kind == .gru && !options.cell.layerNorm && zoneout.hidden == 0
+    return (hasStandardCell && options.cell.projectionSize == nil) || isPlainGRU
+  }
+
   /// Throws ``ExportFailure`` for a cell whose equations are not implemented here.
   func requireKnownCell() throws(ExportFailure) {
     guard [.rnn, .gru, .lstm, .mingru].contains(options.cell.kind) else {

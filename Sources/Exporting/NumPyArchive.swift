@@ -71,9 +71,9 @@ extension ExportedModel {
   /// Throws ``ExportFailure`` for cells that Keras does not have and for models of 4 GB and more; `FileFailure`.
   package func writeNumPy(to path: String, kerasOrder: Bool) throws {
     let weights = kerasOrder ? try kerasWeights() : self.weights
-    let size = weights.names.reduce(0) { $0 + 4 * weights.required($1).values.count }
-    guard size < Self.largestArchive else {
-      throw ExportFailure("the weights have \(size) bytes; an .npz file holds 4 GB: use --format pytorch")
+    guard weights.byteCount < Self.largestArchive else {
+      throw ExportFailure(
+        "the weights have \(weights.byteCount) bytes; an .npz file holds 4 GB: use --format pytorch")
     }
     var archive = NumPyArchive()
     for name in weights.names { archive.add(name, weights.required(name)) }

@@ -46,9 +46,9 @@ extension ExportedModel {
   ///
   /// Throws ``ExportFailure``, `FileFailure`, `DataError`.
   package func writeONNX(to directory: String) throws {
-    let size = weights.names.reduce(0) { $0 + 4 * weights.required($1).values.count }
-    guard size < Self.largestFile / 10 * 9 else {
-      throw ExportFailure("the weights have \(size) bytes; an ONNX file holds 2 GB: use --format pytorch")
+    guard weights.byteCount < Self.largestFile / 10 * 9 else {
+      throw ExportFailure(
+        "the weights have \(weights.byteCount) bytes; an ONNX file holds 2 GB: use --format pytorch")
     }
     try createExportDirectory(directory)
     for (name, graph) in graphs {

@@ -11,12 +11,6 @@ struct GraphState {
 }
 
 extension RecurrentPart {
-  /// Whether ONNX has an operator for the cell.
-  var isONNXOperator: Bool {
-    let isPlainGRU = options.cell.kind == .gru && !options.cell.layerNorm && zoneout.hidden == 0
-    return (hasStandardCell && options.cell.projectionSize == nil) || isPlainGRU
-  }
-
   /// Runs all layers.
   ///
   /// - Parameters:
@@ -157,17 +151,21 @@ extension RecurrentPart {
         return graph.node("ReverseSequence", [x, lengths], ["time_axis": .int(0), "batch_axis": .int(1)])
       }
       let body = Graph(bodyIn: graph)
-      let (inner, inputs) = loopInputs(body, layer)
-      var (newH, newC) = cell(inner.x, inner.h, inner.c, suffix, body)
+      // The names of a body must differ from those of every other value.
+      let prefix = body.name
+      let oldH = body.input("\(prefix).h", .float, ["batch", .fixed(stateSize)])
+      let oldC = body.input("\(prefix).c", .float, ["batch", .fixed(options.hiddenSize)])
+      let input = body.input("\(prefix).x", .float, ["batch", .fixed(layer.inputSize)])
+      var (newH, newC) = cell(input, oldH, oldC, suffix, body)
       if alive != nil {
-        let mask = body.input("\(inner.x)_alive", .float, ["batch", 1])
+        let mask = body.input("\(input)_alive", .float, ["batch", 1])
         let isAlive = body.node("Greater", [mask, body.constant(0.5)])
-        newH = body.node("Where", [isAlive, newH, inner.h])
-        newC = body.node("Where", [isAlive, newC, inner.c])
+        newH = body.node("Where", [isAlive, newH, oldH])
+        newC = body.node("Where", [isAlive, newC, oldC])
       }
-      body.output("\(inputs).next_h", newH, .float, ["batch", .fixed(stateSize)])
-      body.output("\(inputs).next_c", newC, .float, ["batch", .fixed(options.hiddenSize)])
-      body.output("\(inputs).y", newH, .float, ["batch", .fixed(stateSize)])
+      body.output("\(prefix).next_h", newH, .float, ["batch", .fixed(stateSize)])
+      body.output("\(prefix).next_c", newC, .float, ["batch", .fixed(options.hiddenSize)])
+      body.output("\(prefix).y", newH, .float, ["batch", .fixed(stateSize)])
       let start = [
         h?[direction] ?? graph.zeros(batch, stateSize),
         (hasCellState ? c?[direction] : nil) ?? graph.zeros(batch, options.hiddenSize),
@@ -181,17 +179,6 @@ extension RecurrentPart {
       outputs.append(reversed(floats.map { graph.multiply(results[2], $0) } ?? results[2]))
     }
     return (graph.concatenate(outputs, axis: 2), final)
-  }
-
-  /// The inputs of the body of a loop, whose names must differ from those of every other value.
-  private func loopInputs(
-    _ body: Graph, _ layer: Layer
-  ) -> (values: (x: String, h: String, c: String), prefix: String) {
-    let prefix = body.name
-    let h = body.input("\(prefix).h", .float, ["batch", .fixed(stateSize)])
-    let c = body.input("\(prefix).c", .float, ["batch", .fixed(options.hiddenSize)])
-    let x = body.input("\(prefix).x", .float, ["batch", .fixed(layer.inputSize)])
-    return ((x, h, c), prefix)
   }
 
   /// h and c after one step.
