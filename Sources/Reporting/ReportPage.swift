@@ -153,14 +153,9 @@ public struct ReportPage {
 
   /// Formats a metric in its usual unit, and any other number as a count.
   private static func number(_ name: String, _ value: Double) -> String {
-    switch Metric(rawValue: name)?.scale {
-    case .share: String(format: "%.2f %%", 100 * value)
-    case .points: String(format: "%.2f", value)
-    case .decimal: String(format: "%.4f", value)
-    case .significant: String(format: "%.6g", value)
-    case nil:
-      value == value.rounded() && abs(value) < 1e15 ? grouped(Int(value)) : String(format: "%.6g", value)
-    }
+    if let metric = Metric(rawValue: name) { return metric.text(value) }
+    return value == value.rounded() && abs(value) < 1e15
+      ? grouped(Int(value)) : String(format: "%.6g", value)
   }
 
   // MARK: Settings

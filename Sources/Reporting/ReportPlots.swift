@@ -1,3 +1,4 @@
+import Foundation
 import Metrics
 import RunLog
 
@@ -47,16 +48,14 @@ struct ReportPlots {
 
   private static func title(_ name: String) -> String {
     let metric = Metric(rawValue: name)
-    let unit = if case .share = metric?.scale { ", %" } else { "" }
-    return "validation \(metric?.label ?? name.replacing("_", with: " "))\(unit)"
+    return "validation \(metric?.label ?? name.replacing("_", with: " "))\(metric?.axis.unit ?? "")"
   }
 
   /// The chart of a number for each task in whose runs it changes.
   private func plots(
     _ kind: String, _ name: String, _ title: String, factor: Double? = nil, isLogarithmic: Bool = false
   ) -> [LinePlot] {
-    let isShare = if case .share = Metric(rawValue: name)?.scale { kind != "train" } else { false }
-    let factor = factor ?? (isShare ? 100 : 1)
+    let factor = factor ?? (kind == "train" ? nil : Metric(rawValue: name)?.axis.factor) ?? 1
     func series(_ number: Int) -> LinePlot.Series {
       let group = groups[number]
       let curves = group.members.map { index in
@@ -76,5 +75,22 @@ struct ReportPlots {
         title: tasks.count > 1 ? "\(title) (\(task ?? "unknown task"))" : title, xLabel: "step", yLabel: "",
         yScale: isLogarithmic ? .logarithmic : .linear, series: lines)
     }
+  }
+}
+
+extension Metric {
+  /// A value in its usual unit, such as `97.20 %`.
+  public func text(_ value: Double) -> String {
+    switch scale {
+    case .share: String(format: "%.2f %%", 100 * value)
+    case .points: String(format: "%.2f", value)
+    case .decimal: String(format: "%.4f", value)
+    case .significant: String(format: "%.6g", value)
+    }
+  }
+
+  /// The factor of values on an axis, and the unit after the name of the axis.
+  public var axis: (factor: Double, unit: String) {
+    if case .share = scale { (100, ", %") } else { (1, "") }
   }
 }

@@ -1,12 +1,12 @@
-import Foundation
 import Metrics
+import Reporting
 import Tasks
 
 /// Formats metrics for people.
 enum MetricText {
   /// `accuracy 97.20 %`
   static func describe(_ metric: Metric, _ value: Double) -> String {
-    "\(metric.label) \(number(metric, value))"
+    "\(metric.label) \(metric.text(value))"
   }
 
   /// A line of a table: a label and a value, or several values after commas, which are broken to fit a terminal.
@@ -34,20 +34,6 @@ enum MetricText {
       }
       return cells.joined(separator: "  ") + "\n"
     }.joined()
-  }
-
-  static func number(_ metric: Metric, _ value: Double) -> String {
-    switch metric.scale {
-    case .share: String(format: "%.2f %%", 100 * value)
-    case .points: String(format: "%.2f", value)
-    case .decimal: String(format: "%.4f", value)
-    case .significant: String(format: "%.6g", value)
-    }
-  }
-
-  /// The factor of values on an axis, and the unit after the name of the axis.
-  static func axis(_ metric: Metric) -> (factor: Double, unit: String) {
-    if case .share = metric.scale { (100, ", %") } else { (1, "") }
   }
 
   /// The metrics with their definitions, for the help of commands. The lines fit 80 columns, because the argument parser would

@@ -8,6 +8,7 @@ import Metrics
 import NumericKernels
 import Parameters
 import RecurrentNN
+import Reporting
 import RunLog
 import Tasks
 import Inference
@@ -173,7 +174,7 @@ struct EvaluateCommand: DistributedCommand {
     }
     var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\n" + MetricText.line("loss", loss)
     for value in result.metrics where value.metric != .loss {
-      text += MetricText.line(value.metric.label, MetricText.number(value.metric, value.value))
+      text += MetricText.line(value.metric.label, value.metric.text(value.value))
     }
     if !scored.unknown.isEmpty {
       let shares = scored.unknown.map { part in

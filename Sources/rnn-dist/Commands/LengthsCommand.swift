@@ -83,7 +83,7 @@ struct LengthsCommand: LocalCommand {
       [["length", "examples"] + names]
       + rows.map { row in
         ["\(row.lengths.lowerBound)-\(row.lengths.upperBound)", "\(row.examples)"]
-          + row.values.map { $0.map { MetricText.number(metric, $0) } ?? "-" }
+          + row.values.map { $0.map(metric.text) ?? "-" }
       }
     return "\(metric.name) by length of the source\n" + MetricText.table(lines).dropLast()
   }
@@ -106,7 +106,7 @@ struct LengthsCommand: LocalCommand {
   private func picture(
     _ rows: [LengthComparison.Row], _ metric: Metric, _ configurations: [RunConfiguration?]
   ) -> LinePlot {
-    let axis = MetricText.axis(metric)
+    let axis = metric.axis
     let name = metric.name.replacing("_", with: " ")
     let reliable = rows.filter { $0.examples >= atLeast }
     func middle(_ row: LengthComparison.Row) -> Double {
