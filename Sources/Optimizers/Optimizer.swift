@@ -21,6 +21,8 @@ public final class Optimizer<S: Scalar> {
   /// memory is the optimizer's: read it for a checkpoint, overwrite it when a run is resumed, and don't use
   /// it after the optimizer.
   public let moments: [(name: String, buffer: UnsafeMutableBufferPointer<S>)]
+  /// The owners of that memory.
+  private let memory: [AlignedBuffer<S>]
 
   /// The number of updates so far: t of Adam's bias correction. It must be set when a run resumes.
   public var updates: Int
@@ -40,11 +42,8 @@ public final class Optimizer<S: Scalar> {
     self.count = count
     self.part = part
     updates = 0
-    moments = settings.kind.momentNames.map { ($0, Self.allocateZeros(part.count)) }
-  }
-
-  deinit {
-    for moment in moments { moment.buffer.deallocate() }
+    memory = settings.kind.momentNames.map { _ in AlignedBuffer(count: part.count) }
+    moments = zip(settings.kind.momentNames, memory).map { ($0, $1.elements) }
   }
 
   /// Counts the next update and fixes its constants. The caller then applies it block by block, from any threads, to
@@ -77,15 +76,6 @@ public final class Optimizer<S: Scalar> {
         momentum: settings.momentum, decay: settings.decay, beta1: settings.beta1, beta2: settings.beta2,
         epsilon: settings.resolvedEpsilon, bias1: 1 - pow(settings.beta1, time),
         bias2: 1 - pow(settings.beta2, time)))
-  }
-
-  private static func allocateZeros(_ count: Int) -> UnsafeMutableBufferPointer<S> {
-    let bytes = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(count, 1) * MemoryLayout<S>.stride, alignment: 64)
-    let buffer = UnsafeMutableBufferPointer(
-      start: bytes.baseAddress?.bindMemory(to: S.self, capacity: count), count: count)
-    buffer.initialize(repeating: 0)
-    return buffer
   }
 }
 

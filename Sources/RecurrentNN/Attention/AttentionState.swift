@@ -61,7 +61,7 @@ struct PreparedAttention<Element: Scalar> {
   /// Room for the features of a step, [S, features].
   var features: MatrixView<Element>
   /// Weights or coverage before the first step, [S].
-  var zeros: MatrixView<Element>
+  let zeros: MatrixView<Element>
 }
 
 /// The forward cache of attention for all steps of a batch: queries, weights, coverage.
