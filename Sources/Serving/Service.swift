@@ -193,19 +193,21 @@ public final class Service: Sendable {
     let index = try chosenModel(&object)
     let model = models[index]
     guard model.predicts else { throw HTTPProblem(422, "\"\(model.name)\" takes no lines; use /v1/generate") }
-    guard let lines = try object.texts("input"), (1...options.lines).contains(lines.count) else {
-      throw HTTPProblem(400, "\"input\" must be a string, or an array of 1 to \(options.lines) strings")
-    }
-    guard !lines.contains(where: { $0.utf8.contains(0x0A) }) else {
-      throw HTTPProblem(422, "\"input\" has a line feed; give each line as a string of an array")
-    }
+    let input = try object.texts("input")
     var wanted = PredictionOptions()
     wanted.count = try object.integer("n_best", in: 1...100) ?? 1
     wanted.keepsAttention = try object.flag("attention")
     wanted.keepsScores = try object.flag("scores")
     let isSampled = try object.flag("sample")
     let (sampling, given) = try self.sampling(&object)
+    // A mistyped name is reported before the member that is missing because of it.
     try object.end()
+    guard let lines = input, (1...options.lines).contains(lines.count) else {
+      throw HTTPProblem(400, "\"input\" must be a string, or an array of 1 to \(options.lines) strings")
+    }
+    guard !lines.contains(where: { $0.utf8.contains(0x0A) }) else {
+      throw HTTPProblem(422, "\"input\" has a line feed; give each line as a string of an array")
+    }
     let abilities = model.abilities
     try require(wanted.count == 1 || abilities.ranksOutputs, "n_best", "has one output per line", model)
     try require(!wanted.keepsAttention || abilities.attends, "attention", "has no attention", model)

@@ -268,6 +268,7 @@ import Training
   @Test(arguments: [
     ("/v1/predict", #"{"input": 5}"#, 400, "input"), ("/v1/predict", #"{"inputs": "one"}"#, 400, "input"),
     ("/v1/predict", #"{"input": "one", "n_bets": 2}"#, 400, "n_best"),
+    ("/v1/predict", #"{"inptu": "one"}"#, 400, #"did you mean \"input\"?"#),
     ("/v1/predict", "[]", 400, "JSON object"),
     ("/v1/predict", #"{"input": "one", "n_best": 2, "input": "two"}"#, 400, #"\"input\" occurs twice"#),
     ("/v1/predict", #"{"input": "a:\"b", "n_best": 1, "n\u005fbest": 2}"#, 400, #"\"n_best\" occurs twice"#),

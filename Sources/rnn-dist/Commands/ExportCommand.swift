@@ -1,5 +1,6 @@
 import ArgumentParser
 import Exporting
+import Foundation
 import Tasks
 
 struct ExportCommand: LocalCommand {
@@ -39,12 +40,25 @@ struct ExportCommand: LocalCommand {
     case .c: try model.writeC(to: output)
     }
     try StandardOutput.line("wrote \(output)")
-    if format == .pytorch {
-      Console.error(
-        "to load it, with torch and safetensors: cd \(Launcher.quoted(output)) && python3 -c 'from model import load; "
-          + "print(load())'")
+    if let (packages, code) = loading {
+      Console.error("to load it, with \(packages): cd \(Launcher.quoted(output)) && python3 -c '\(code)'")
     }
     return ExitCode.done
+  }
+
+  /// The Python packages and the code that load the model; nil for files that another program reads in its own way.
+  private var loading: (packages: String, code: String)? {
+    switch format {
+    case .pytorch: return ("torch and safetensors", "from model import load; print(load())")
+    case .onnx:
+      let file =
+        FileManager.default.fileExists(atPath: "\(output)/model.onnx") ? "model.onnx" : "encoder.onnx"
+      return (
+        "onnxruntime",
+        "import onnxruntime; print([i.name for i in onnxruntime.InferenceSession(\"\(file)\").get_inputs()])"
+      )
+    case .npz, .c: return nil
+    }
   }
 }
 
