@@ -5,22 +5,24 @@ struct TextFile: Sendable {
   /// The path in the package, such as `docs/TUTORIAL.md`.
   let path: String
   let content: String
+
+  var name: String { String(path.split(separator: "/").last ?? "") }
 }
 
 /// A Swift or C file of the package.
 struct SourceFile: Sendable {
   /// The path in the package, such as `Sources/MPI/Request.swift`.
   let path: String
+  let name: String
   let content: String
   /// The content separated into code and prose.
   let text: SourceText
 
-  var name: String { String(path.split(separator: "/").last ?? "") }
   var isSwift: Bool { path.hasSuffix(".swift") }
   var lineCount: Int { content.split(separator: "\n", omittingEmptySubsequences: false).count - 1 }
 
   init(_ file: TextFile) {
-    (path, content) = (file.path, file.content)
+    (path, name, content) = (file.path, file.name, file.content)
     text = SourceText(content)
   }
 

@@ -247,8 +247,10 @@ exec "{PROGRAM}" "$@"
     for language in ("en", "de"):
         path = FOLDER / "data" / "own" / f"held-out.{language}"
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:20]))
-    assert len(kinds) == 3, kinds
-    sensors, numbers, gestures = [run_script(commands).splitlines() for commands in kinds]
+    assert len(kinds) == 4, kinds
+    heating, sensors, numbers, gestures = [run_script(commands).splitlines() for commands in kinds]
+    # The quantiles of each of the next 12 hours.
+    assert all(len([float(number) for number in line.split(",")]) == 3 for line in heating[-12:]), heating[-12:]
     header, *rows = sensors[-4:]
     assert header == "state,predicted,score" and all(row.split(",")[1] in ("idle", "running", "worn") for row in rows), rows
     assert any(line.startswith("exact match") for line in numbers)
