@@ -11,7 +11,7 @@ import Testing
       .map { withoutIndentation($0.content) }
     for page in try SourceTree.files(under: "docs/library.docc", endingIn: [".md"]) {
       let blocks = page.content.components(separatedBy: "```swift\n").dropFirst()
-      #expect(!blocks.isEmpty || page.name == "Library.md", "\(page.path) has no code")
+      #expect(!blocks.isEmpty || page.path.hasSuffix("/Library.md"), "\(page.path) has no code")
       for block in blocks {
         let code = withoutIndentation(block.components(separatedBy: "```")[0])
         #expect(programs.contains { $0.contains(code) }, "\(page.path):\n\(code)")
