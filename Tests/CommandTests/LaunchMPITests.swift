@@ -17,11 +17,14 @@ import Testing
   }
 
   /// Runs a script of bash after the functions of `mpi-environment` have been read.
-  private func bash(_ script: String, mpi: String) async throws -> Outcome {
+  private func bash(
+    _ script: String, mpi: String, _ variables: [String: String] = [:]
+  ) async throws -> Outcome {
     try folder.write(
       Array("set -euo pipefail\n. \"$LAUNCH/mpi-environment\"\n\(script)\n".utf8), to: "script")
     return try await Program.run(
-      shell: "exec bash script", in: folder.path, environment: ["RNN_DIST_MPI": mpi, "LAUNCH": launch])
+      shell: "exec bash script", in: folder.path,
+      environment: ["RNN_DIST_MPI": mpi, "LAUNCH": launch].merging(variables) { $1 })
   }
 
   /// A wrong value is a mistake, a missing MPI may be installed.
@@ -64,6 +67,31 @@ import Testing
       echo "${RNN_DIST_MPI_FAMILY-none}"
       """, mpi: "openmpi")
     #expect(outcome.output == "none\n", "\(outcome)")
+  }
+
+  /// A job on a terminal, on which the ranks behind mpirun write. `script` makes a terminal.
+  @Test(arguments: [("", "one one"), (" 2>errors", "none one"), (" >results", "one none")])
+  func theTerminalsOfAJob(redirection: String, expected: String) async throws {
+    let mpirun = """
+      #!/bin/sh
+      terminal() { case $1 in /dev/*) echo one ;; *) echo "${1:-none}" ;; esac; }
+      echo "terminals: $(terminal "$RNN_DIST_TERMINAL") $(terminal "$RNN_DIST_OUTPUT_TERMINAL")"
+      """
+    let outcome = try await bash(
+      """
+      cp -r "$LAUNCH" launch
+      mkdir -p .build/release Sources
+      touch Package.swift
+      printf '#!/bin/sh\n' >.build/release/rnn-dist
+      printf '%s' "$MPIRUN" >mpi/bin/mpirun
+      chmod +x .build/release/rnn-dist mpi/bin/mpirun
+      export PATH=$PWD/mpi/bin:$PATH
+      unset RNN_DIST_TERMINAL RNN_DIST_OUTPUT_TERMINAL
+      script -qec 'launch/run -np 2 train\(redirection)' /dev/null
+      if [ -f results ]; then cat results; fi
+      """, mpi: "openmpi", ["MPIRUN": mpirun])
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    #expect(outcome.output.contains("terminals: \(expected)"), "\(outcome)")
   }
 
   @Test(arguments: ["build", "run"]) func scriptsReportAWrongValue(name: String) async throws {
