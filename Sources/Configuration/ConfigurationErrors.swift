@@ -45,6 +45,8 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
   public enum Reason: Sendable, Equatable {
     /// Neither a file nor a preset has this name.
     case missing
+    /// The name is that of a directory, perhaps of a run.
+    case directory
     /// The file exists but can't be read. The value is the message of the system.
     case unreadable(String)
     /// The settings of a run are lost.
@@ -60,10 +62,10 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
     self.reason = reason
   }
 
-  /// 66 if the input is missing, 65 if it is empty, 74 if it can't be read.
+  /// 66 if there is no such file, 65 if it is empty, 74 if it can't be read.
   public var exitCode: Int32 {
     switch reason {
-    case .missing: 66
+    case .missing, .directory: 66
     case .empty: 65
     case .unreadable: 74
     }
@@ -80,6 +82,11 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
       return "no configuration file and no preset is called \"\(name)\""
         + (nearest.map { "; did you mean \"\($0)\"?" } ?? "")
         + " (presets: \(Presets.names.joined(separator: ", ")))"
+    case .directory:
+      let folder = name.hasSuffix("/") ? String(name.dropLast()) : name
+      return
+        "\(folder): is a directory; name a file in it, such as \(folder)/config.yaml of a run, or continue that run "
+        + "with --run-dir \(folder) --resume"
     case .unreadable(let reason):
       return "\(name): \(reason); check that it is a readable text file"
     case .empty:

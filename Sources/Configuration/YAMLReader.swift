@@ -72,7 +72,7 @@ package enum YAMLReader {
       throw ConfigurationUnavailable(name: path, reason: .missing)
     }
     guard !isDirectory.boolValue else {
-      throw ConfigurationUnavailable(name: path, reason: .unreadable("is a directory"))
+      throw ConfigurationUnavailable(name: path, reason: .directory)
     }
     // The message of the system, because that of Foundation does not name the cause.
     let failure = {

@@ -49,15 +49,26 @@ public final class RunDirectory: Sendable {
 
   private static func check(_ paths: RunPaths, _ existing: ExistingRun) throws -> RunContent {
     let content = try RunContent(of: paths)
+    let isForeign = try content == .run && !isWritten(paths, existing)
     let refusal: RunDirectoryFailure.Reason? =
       switch content {
       case .absent, .empty: nil
-      case .run: existing == .refuse ? .alreadyARun : nil
+      case .run: isForeign ? .foreignFiles : existing == .refuse ? .alreadyARun : nil
       case .foreign: .foreignFiles
       case .notADirectory: .notADirectory
       }
     if let refusal { throw RunDirectoryFailure(path: paths.root, reason: refusal) }
     return content
+  }
+
+  /// Whether this program has written the directory. Other folders have a `config.yaml` or `checkpoints` too, such as a
+  /// prepared text or the project of a user, and their files must not be removed. Without a `run.json` a run therefore
+  /// has no files of other names, except that checkpoints can be resumed after a damaged record was moved aside.
+  private static func isWritten(_ paths: RunPaths, _ existing: ExistingRun) throws -> Bool {
+    let names = try FileSystemOperations.standard.names(in: paths.root)
+    return names.contains(RunPaths.recordName)
+      || names.allSatisfy { RunPaths.isDocumented($0) || $0 == RunPaths.lockName }
+      || (existing == .resume && names.contains(RunPaths.checkpointsName))
   }
 
   // MARK: - Overwriting
@@ -67,13 +78,11 @@ public final class RunDirectory: Sendable {
     let files = FileSystemOperations.standard
     let names = try files.names(in: paths.root).filter(RunPaths.isDocumented)
     // The files that mark the directory as a run are removed last, so that an interrupted removal can be repeated.
-    let (marks, others) = (
-      names.filter(RunPaths.marks.contains), names.filter { !RunPaths.marks.contains($0) }
-    )
-    for name in others + marks {
+    let others = names.filter { !RunPaths.marks.contains($0) }
+    for name in others + RunPaths.marks.reversed().filter(names.contains) {
       let path = paths.file(name)
       switch name {
-      case "checkpoints": try removeContents(of: path, where: RunPaths.isCheckpoint)
+      case RunPaths.checkpointsName: try removeContents(of: path, where: RunPaths.isCheckpoint)
       case "attention": try removeContents(of: path) { $0.hasSuffix(".svg") }
       case "samples": try removeContents(of: path) { $0.hasPrefix("step-") && $0.hasSuffix(".json") }
       default: try files.remove(path)
@@ -168,13 +177,13 @@ public struct RunPaths: Sendable, Equatable {
   }
 
   public var configuration: String { file("config.yaml") }
-  public var record: String { file("run.json") }
+  public var record: String { file(Self.recordName) }
   public var metrics: String { file("metrics.jsonl") }
   /// The counts of each class at the best evaluation, of a model that chooses classes or tags.
   public var classes: String { file("classes.json") }
   /// The last actions of all ranks, if the watchdog ended the run.
   public var flightRecord: String { file("flight-record.json") }
-  public var checkpoints: String { file("checkpoints") }
+  public var checkpoints: String { file(Self.checkpointsName) }
   public var attention: String { file("attention") }
   public var lock: String { file(Self.lockName) }
   /// Whether a job on this host is training in the directory.
@@ -184,8 +193,10 @@ public struct RunPaths: Sendable, Equatable {
   public func file(_ name: String) -> String { "\(root)/\(name)" }
 
   fileprivate static let lockName = "run.lock"
-  /// The names that mark a directory as a run: one of them is enough.
-  fileprivate static let marks = ["run.json", "config.yaml", "checkpoints"]
+  fileprivate static let recordName = "run.json"
+  fileprivate static let checkpointsName = "checkpoints"
+  /// The names that mark a directory as a run, the surest one first. One of them is enough to read it.
+  fileprivate static let marks = [recordName, "config.yaml", checkpointsName]
   static let eventFilePrefix = "events.out.tfevents."
 
   /// Whether this program writes a file of this name to a run directory.

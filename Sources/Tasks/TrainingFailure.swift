@@ -38,6 +38,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   case unfittingData(String)
   /// A checkpoint does not fit this model.
   case unfittingCheckpoint(path: String, problem: String)
+  /// The checkpoint to resume from has no state of a training run, because its weights were imported.
+  case onlyWeights(path: String)
   /// Reproducible mode does not allow this number of ranks.
   case unevenRanks(Int)
   /// The last checkpoint could not be written.
@@ -51,7 +53,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
     switch self {
     case .diverged, .validationNotFinite: ExitCode.diverged
     case .otherConfiguration, .unevenRanks, .tooLarge, .metricMissing: ExitCode.configuration
-    case .otherData, .unfittingCheckpoint, .unusableRun, .unfittingData, .nothingToPredict: ExitCode.badData
+    case .otherData, .unfittingCheckpoint, .onlyWeights, .unusableRun, .unfittingData, .nothingToPredict:
+      ExitCode.badData
     case .notSaved: ExitCode.readWriteFailed
     }
   }
@@ -85,6 +88,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       problem
     case .unfittingCheckpoint(let path, let problem):
       "\(path) \(problem): it belongs to another model"
+    case .onlyWeights(let path):
+      "\(path) holds weights but no state of training, as an imported run does: start a new run from them with --init-from"
     case .unevenRanks(let ranks):
       """
       training.reproducible needs 1, 2, 4 or 8 ranks, not \(ranks): its sums follow a fixed binary tree over \

@@ -67,12 +67,16 @@ final class RunLogObserver: TrainingObserver {
     case .evaluated(let report):
       try write(report.split.rawValue, step: report.step, members(of: report))
       if report.isBest, let classes = report.result.classes {
+        try directory.requireInPlace()
         let object = JSONValue.object([JSONMember("step", .integer(report.step))] + classes.members)
         try DurableFile.write(Data((object.text + "\n").utf8), to: directory.paths.classes)
       }
     case .observed(let observation):
-      if !observation.samples.samples.isEmpty { try observation.samples.write(to: directory.paths) }
       try board?.write(observation)
+      if !observation.samples.samples.isEmpty {
+        try directory.requireInPlace()
+        try observation.samples.write(to: directory.paths)
+      }
     case .skippedStep(let step, let inARow, let parameters):
       try write(
         "skipped", step: step,

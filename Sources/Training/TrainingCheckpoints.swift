@@ -185,7 +185,11 @@ final class TrainingCheckpoints {
     let moments = WholeMoments(of: step.optimizer, parts: step.momentParts, communicator)
     try communicator.agree {
       guard communicator.rank == 0, let checkpoint = try store?.loadNewestValid() else { return }
-      let state = try checkpoint.state(as: TrainingState.self)
+      let state: TrainingState
+      do { state = try checkpoint.state() } catch {
+        guard checkpoint.optimizer.tensors.isEmpty else { throw error }
+        throw TrainingFailure.onlyWeights(path: checkpoint.path)
+      }
       try identity.requireSame(as: state.identity)
       let rejected = checkpoint.rejected.map { "\($0)" }
       found = (

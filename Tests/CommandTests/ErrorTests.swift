@@ -135,6 +135,9 @@ extension Mistake {
 
   private static let configuration = [
     Mistake(
+      name: "a run as configuration", arguments: ["train", "run/", "--run-dir", "new"], exitCode: 66,
+      words: ["run: is a directory", "run/config.yaml", "--run-dir run --resume"]),
+    Mistake(
       name: "broken YAML",
       prepare: { try $0.write("seed: 1\nmodel: [1, 2\n", to: "run/config.yaml") },
       arguments: ["evaluate", "run"], exitCode: 78, words: ["run/config.yaml:", "isn't valid YAML"]),

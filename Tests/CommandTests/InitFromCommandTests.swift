@@ -30,6 +30,19 @@ import Testing
     #expect(try loss(started) < loss(scratch), "\(started)\n\(scratch)")
   }
 
+  /// Imported weights have no state of training, but a new run can start from them.
+  @Test func anImportedRunIsAStartButCannotBeResumed() async throws {
+    let folder = try await TinyRun.folder()
+    let weights = "run/checkpoints/last/model.safetensors"
+    let arguments = ["import", weights, "--config", "run/config.yaml", "--vocabularies", "run"]
+    let imported = try await Program.run(arguments + ["--run-dir", "imported"], in: folder.path)
+    #expect(imported.exitCode == 0, "\(imported)")
+    let resumed = try await Program.run(["train", "--run-dir", "imported", "--resume"], in: folder.path)
+    resumed.expect(65, "imported/checkpoints/step-0 holds weights but no state of training", "--init-from")
+    let started = try await train(["--init-from", "imported", "--run-dir", "second"], in: folder)
+    #expect(started.exitCode == 0 && started.errors.isEmpty, "\(started)")
+  }
+
   @Test func refusals() async throws {
     let folder = try await TinyRun.folder()
     let both = ["--init-from", "run", "--run-dir", "run", "--resume"]

@@ -61,6 +61,26 @@ struct RunDirectoryTests {
     #expect(directory.tree("runs/a") == ["metrics.jsonl", "thesis.txt"])
   }
 
+  @Test(
+    "a folder of another kind with a config.yaml or checkpoints is never changed",
+    arguments: [RunDirectory.ExistingRun.refuse, .overwrite],
+    [["config.yaml", "prepared.json", "vocab.txt"], ["checkpoints/last.ckpt", "config.yaml", "train.py"]])
+  func resemblesARun(existing: RunDirectory.ExistingRun, names: [String]) throws {
+    for name in names { try directory.write("x", to: "runs/a/\(name)") }
+    let tree = directory.tree("runs/a")
+    expect(.foreignFiles, existing)
+    #expect(directory.tree("runs/a") == tree)
+  }
+
+  @Test("checkpoints can be resumed without the record of the run, even beside a damaged record")
+  func withoutRecord() throws {
+    for name in ["checkpoints/step-1/model.safetensors", "config.yaml", "run.json.damaged"] {
+      try directory.write("x", to: "runs/a/\(name)")
+    }
+    expect(.foreignFiles, .overwrite)
+    #expect(try open(.resume).isResumed)
+  }
+
   @Test("a file in place of the directory is refused", arguments: RunDirectory.ExistingRun.allCases)
   func file(existing: RunDirectory.ExistingRun) throws {
     try directory.write("x", to: "runs/a")

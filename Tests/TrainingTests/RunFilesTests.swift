@@ -132,6 +132,26 @@ struct RunFilesTests {
     ] { #expect(events.contains(tag), "\(tag)") }
   }
 
+  @Test("A run whose directory is moved away writes nothing under its old path")
+  func movedAway() throws {
+    let moved = directory.file("moved")
+    let recorder = Recorder { [run] event in
+      guard case .step(let report) = event, report.step == 3 else { return }
+      #expect(throws: Never.self) { try FileManager.default.moveItem(atPath: run, toPath: moved) }
+    }
+    let configuration = RunConfiguration.small(text) {
+      $0.evaluation.everySteps = 6
+      $0.log.samples = 2
+    }
+    let ends = try Job(configuration, directory: run).ends(recorder)
+    #expect(ends.map(\.exitCode) == [ExitCode.readWriteFailed], "\(ends)")
+    #expect(!FileManager.default.fileExists(atPath: run))
+    #expect(
+      recorder.events.contains {
+        if case .warning(let text) = $0 { text.contains("was moved, removed or replaced") } else { false }
+      })
+  }
+
   @Test("The saved configuration is the one used")
   func configurationFile() throws {
     let configuration = RunConfiguration.small(text)
