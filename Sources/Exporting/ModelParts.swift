@@ -52,8 +52,8 @@ struct RecurrentPart {
     }
   }
 
-  /// Whether the operators of ONNX and the layers of Keras compute the cell. Unlike PyTorch, they have a GRU with the reset gate
-  /// before the product, and no projection.
+  /// Whether the operators of ONNX compute the cell, and so do the layers of Keras and the C file. Unlike PyTorch, they have a GRU
+  /// with the reset gate before the product, and no projection.
   var isONNXOperator: Bool {
     let isPlainGRU = options.cell.kind == .gru && !options.cell.layerNorm && zoneout.hidden == 0
     return (hasStandardCell && options.cell.projectionSize == nil) || isPlainGRU
