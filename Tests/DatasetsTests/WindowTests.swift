@@ -159,11 +159,15 @@ import Testing
     let problem = LineProblem.tableText(
       "2024-03-01 00:00", column: 1, name: header.isEmpty ? nil : "time", numbers: [2, 3],
       choosesTarget: false)
-    #expect(throws: DataError.line(name: "text", line: line, problem: problem)) { try options().load(table) }
+    #expect(throws: DataError.line(name: "text", line: line, problem: problem)) {
+      try self.options().load(table)
+    }
     let advice = "such as data.columns.target=2 data.columns.source=2,3"
     #expect(problem.description.hasSuffix(advice), "\(problem)")
-    let options = options([.source: ["2", "3"], .target: [header.isEmpty ? "2" : "a"]]) { $0.missing = .mask }
-    #expect(try options.load(table).train.count == 4)
+    let chosen = self.options([.source: ["2", "3"], .target: [header.isEmpty ? "2" : "a"]]) {
+      $0.missing = .mask
+    }
+    #expect(try chosen.load(table).train.count == 4)
     // In a later row, and for a number with a comma, the field is wrong, not the choice of columns.
     for (text, wrong) in [("1\n2\nx\n", "x"), ("1,5;2\n", "1,5")] {
       let error = #expect(throws: DataError.self) { try self.options().load(.text(text)) }
