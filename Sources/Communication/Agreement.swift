@@ -1,5 +1,7 @@
+import Foundation
+
 /// The error of the lowest failing rank, thrown by `agree` on every rank.
-public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
+public struct CollectiveFailure: Error, Sendable, Equatable, Codable, CustomStringConvertible, ExitCoded {
   /// The lowest rank that failed.
   public let rank: Int
   /// The host of that rank.
@@ -42,7 +44,9 @@ extension Communicator {
   /// the `CollectiveFailure` of the lowest failing rank, or an error of the communication itself.
   public func agree<Value>(_ body: () throws -> Value) throws -> Value {
     let outcome = Result { try body() }
-    let failures = try allgather(encode(outcome)).map(decode)
+    let failures = try allgather(encode(outcome)).map { report in
+      try report.isEmpty ? nil : JSONDecoder().decode(CollectiveFailure.self, from: Data(report))
+    }
     if var failure = failures.lazy.compactMap({ $0 }).first {
       failure.isShared = failures.allSatisfy { $0?.isShared == true && $0?.message == failure.message }
       throw failure
@@ -107,34 +111,16 @@ extension Communicator {
     return try largest((ContinuousClock.now - started) / .seconds(1))
   }
 
-  /// Encodes success as no bytes, failure as rank, exit code, whether it may be that of all ranks, length of the host name,
-  /// host name and message.
+  /// Encodes success as no bytes, and failure as JSON.
   ///
   /// A failure that an inner `agree` has already attributed to a rank keeps that rank.
-  private func encode<Value>(_ outcome: Result<Value, any Error>) -> [UInt8] {
+  private func encode<Value>(_ outcome: Result<Value, any Error>) throws -> [UInt8] {
     guard case .failure(let error) = outcome else { return [] }
     let failure =
       error as? CollectiveFailure
       ?? CollectiveFailure(
         rank: rank, host: hostName, exitCode: (error as? any ExitCoded)?.exitCode ?? 1, message: "\(error)",
         isShared: true)
-    let hostBytes = Array(failure.host.utf8.prefix(255))
-    return bytes(of: Int32(truncatingIfNeeded: failure.rank)) + bytes(of: failure.exitCode)
-      + [failure.isShared ? 1 : 0, UInt8(hostBytes.count)] + hostBytes + Array(failure.message.utf8)
+    return Array(try JSONEncoder().encode(failure))
   }
-}
-
-private func bytes(of value: Int32) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
-
-private func value(of bytes: ArraySlice<UInt8>) -> Int32 {
-  Int32(bitPattern: bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
-}
-
-private func decode(_ report: [UInt8]) -> CollectiveFailure? {
-  guard report.count >= 10 else { return nil }
-  let hostEnd = min(10 + Int(report[9]), report.count)
-  return CollectiveFailure(
-    rank: Int(value(of: report[..<4])), host: String(decoding: report[10..<hostEnd], as: UTF8.self),
-    exitCode: value(of: report[4..<8]), message: String(decoding: report[hostEnd...], as: UTF8.self),
-    isShared: report[8] == 1)
 }
