@@ -66,12 +66,13 @@ import Testing
     }
   }
 
-  private func run(_ commands: String) async throws {
+  @discardableResult private func run(_ commands: String) async throws -> Outcome {
     let outcome = try await Program.run(
       shell: commands, in: runs.folder.path,
       environment: ["PATH": "\(runs.folder.file("bin")):\(ProcessInfo.processInfo.environment["PATH"] ?? "")"]
     )
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(commands)\n\(outcome)")
+    return outcome
   }
 
   // MARK: Help texts
@@ -246,6 +247,29 @@ import Testing
     let commands = lines.filter { line in !others.contains { line.hasPrefix($0) } }.map(String.init)
     #expect(commands.count == count, "\(commands)")
     for command in before + commands + after { try await run(command) }
+  }
+
+  @Test func requestsToAService() async throws {
+    try provide(["input.txt": "text.txt"])
+    let requests = try Self.text(of: "docs/SERVING.md").replacing("\\\n", with: " ").split(separator: "\n")
+      .filter { $0.hasPrefix("curl ") }.map { $0.replacing("127.0.0.1:8080", with: "127.0.0.1:$port") }
+    #expect(requests.count == 2)
+    try await run("rnn-dist train char-lm data.train=input.txt --run-dir runs/shakespeare")
+    try await run("rnn-dist train --run-dir runs/dates")
+    let outcome = try await run(
+      """
+      rnn-dist serve runs/dates runs/shakespeare --port 0 > listening &
+      service=$!
+      trap 'kill $service; wait $service' EXIT
+      until [ -s listening ]; do kill -0 $service; sleep 0.1; done
+      port=$(sed 's/.*://' listening)
+      \(requests.joined(separator: "\n"))
+      """)
+    #expect(outcome.output.contains(#"{"model":"dates","results":[{"outputs":[{"text":""#), "\(outcome)")
+    #expect(outcome.output.contains(#"data: {"model":"shakespeare","seed":"#), "\(outcome)")
+    #expect(
+      outcome.output.contains(#"data: {"index":0,"finish_reason":"length","tokens":200}"#), "\(outcome)")
+    #expect(outcome.output.contains(#"data: {"done":true}"#), "\(outcome)")
   }
 
   /// Returns the commands in the text and the code of a page, as their words.
