@@ -94,33 +94,10 @@ public struct StepBenchmark: Sendable {
     if reduction.method == .auto { _ = try step.gradients.chooseMethod() }
     let products = try tunesProducts ? chooseProducts(for: workload, step, communicator) : nil
     let peakBefore = MultiplyAddPeak.measured(precision)
-    var profileAtStart = StepProfile.totals
-    var trace: [StepProfile.Event] = []
-    for iteration in 0..<Self.warmUp + iterations {
-      if iteration == Self.warmUp {
-        try communicator.barrier()
-        communicationAtStart = step.gradients.communicationTime
-        profileAtStart = StepProfile.totals
-      }
-      let started = clock.now
-      if iteration == Self.warmUp + iterations - 1 {
-        trace = try StepProfile.record(limit: Self.traceLimit) { last = try run(step, &state) }
-      } else {
-        last = try run(step, &state)
-      }
-      guard iteration >= Self.warmUp else { continue }
-      round.append((clock.now - started) / .seconds(1))
-      tokens += last.tokens
-      // With local steps only the mean over all steps up to an outer update tells the time of a step.
-      if round.count == reduction.localSteps {
-        times.append(round.reduce(0, +) / Double(round.count))
-        round = []
-      }
-    }
-    let communication = (step.gradients.communicationTime - communicationAtStart) / .seconds(1)
-    let total = times.reduce(0, +) * Double(reduction.localSteps)
-    let profile = StepProfile.totals.since(profileAtStart)
-    let productSeconds = profile.seconds[.products] ?? 0
+    let measured = try measure(step, communicator)
+    let total = measured.times.reduce(0, +) * Double(reduction.localSteps)
+    let communicationShare = measured.communication / total
+    let productSeconds = measured.profile.seconds[.products] ?? 0
     // Another program may have slowed one of the two measurements.
     let peak = max(peakBefore, MultiplyAddPeak.measured(precision))
     let times = measured.times.sorted()
@@ -149,7 +126,7 @@ public struct StepBenchmark: Sendable {
 
   /// The steps after the warm-up.
   private struct MeasuredSteps {
-    /// Seconds of a step. With local steps, the mean over all steps up to an update of all ranks: no other number tells the
+    /// Seconds of a step. With local steps, the mean over all steps up to an outer update: no other number tells the
     /// time of a step.
     var times: [Double] = []
     var tokens = 0.0
