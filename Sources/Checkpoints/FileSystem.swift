@@ -41,7 +41,10 @@ public struct FileFailure: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   public var description: String {
-    "can't \(operation.rawValue) \(path): \(String(cString: strerror(errno))) (errno \(errno)); \(advice)"
+    // An empty path, often an unset variable of a script, must be visible.
+    let name = path.isEmpty ? "\"\"" : path
+    return
+      "can't \(operation.rawValue) \(name): \(String(cString: strerror(errno))) (errno \(errno)); \(advice)"
   }
 
   private var advice: String {

@@ -137,6 +137,7 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
 
   public var description: String {
     switch reason {
+    case .missing where path.isEmpty: "the path of the run directory is empty; name one"
     case .missing: "\(path): no such run directory; check the path"
     case .notADirectory: "\(path) isn't a directory; choose another run directory"
     case .notARun:

@@ -84,6 +84,13 @@ extension Mistake {
     Mistake(
       name: "nothing to inspect", arguments: ["inspect", "nothing"], exitCode: 66, words: ["no such run"]),
     Mistake(
+      name: "an empty path as run", arguments: ["evaluate", ""], exitCode: 66,
+      words: ["the path of the run directory is empty"]),
+    Mistake(
+      name: "an empty path to write",
+      arguments: ["train", "text", "data.train=text.txt", "--run-dir", ""] + TinyRun.settings, exitCode: 73,
+      words: ["can't create directory \"\""]),
+    Mistake(
       name: "a file as run", arguments: ["evaluate", "text.txt"], exitCode: 66,
       words: ["text.txt isn't a run directory"]),
     Mistake(
