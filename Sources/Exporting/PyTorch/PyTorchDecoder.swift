@@ -235,7 +235,7 @@ struct PyTorchDecoder {
       case .general: "self.\(part.name).general(\(memory))"
       case .dot: memory
       }
-    return "(\(memory), \(keys), \(lengths).to(\(memory).device))"
+    return "(\(memory), \(keys), \(lengths))"
   }
 
   // MARK: - Attention
@@ -276,10 +276,10 @@ struct PyTorchDecoder {
       "def attend(self, attention, s, memory, keys, lengths\(further)):"
       indented {
         "\"\"\"The mean of the source's states with the weights that s [B, H] gives them, and the weights.\"\"\""
-        "place = torch.arange(memory.shape[1], device=s.device)"
+        "place, lengths = torch.arange(memory.shape[1], device=s.device), lengths[:, None].to(s.device)"
         if let window = shape.window {
-          "center = (lengths[:, None] - 1).clamp(max=step)"
-          "visible = (place < lengths[:, None]) & ((place - center).abs() <= \(window))"
+          "center = (lengths - 1).clamp(max=step)"
+          "visible = (place < lengths) & ((place - center).abs() <= \(window))"
         }
         switch shape.form {
         case .additive:
@@ -296,7 +296,7 @@ struct PyTorchDecoder {
           case .inverseSquareRoot: "scores = (keys * s[:, None]).sum(2) / s.shape[1] ** 0.5"
           }
         }
-        let visible = shape.window == nil ? "place < lengths[:, None]" : "visible"
+        let visible = shape.window == nil ? "place < lengths" : "visible"
         "weights = torch.softmax(scores.where(\(visible), -torch.inf), 1)"
         "return (weights[:, :, None] * memory).sum(1), weights"
       }
