@@ -129,6 +129,29 @@ private struct Page: Sendable {
     }
   }
 
+  /// `launch/run` and `launch/supervise` pass options on to other programs.
+  @Test func scriptsHaveTheirOptions() throws {
+    let folders = ["launch/", ".ci/", "Benchmarks/", "Examples/", "Tests/"]
+    var count = 0
+    for page in try Self.pages.get() {
+      for line in page.content.split(whereSeparator: { "\n`|#".contains($0) }) {
+        // Variables may come before the script.
+        let words = line.split(separator: " ").drop { $0.contains("=") }
+        let options = words.filter { $0.hasPrefix("--") }.map { $0.prefix { $0 != "=" } }
+        guard let script = words.first.map(String.init), !options.isEmpty,
+          folders.contains(where: { script.hasPrefix($0) }),
+          !["launch/run", "launch/supervise"].contains(script)
+        else { continue }
+        let content = try #require(try SourceTree.files(named: [script]).first).content
+        for option in options {
+          #expect(content.contains(option), "\(page.path): \(script) has no option \(option)")
+          count += 1
+        }
+      }
+    }
+    #expect(count > 10)
+  }
+
   /// The pages that are left out name much of other programs.
   @Test func namesAreThoseOfTheCode() throws {
     for page in try Self.pages.get()
