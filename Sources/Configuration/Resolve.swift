@@ -57,7 +57,7 @@ private struct Resolver {
     walk(scalar(value, origin), path: path, keyOrigin: origin, seen: &seen)
   }
 
-  /// An override in the place of a word that is none. A path is most likely that of the training data.
+  /// A correct override, for the message about a word without a value. A path is most likely that of the training data.
   private func example(for word: String) -> String {
     let section = word.prefix { $0 != "." } + "."
     let isPath = word.contains { $0 == "/" || $0 == "." } && !word.contains("=")
