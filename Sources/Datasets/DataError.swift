@@ -2,7 +2,7 @@
 public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   /// No such file.
   case missing(path: String)
-  /// The path is a directory or a device instead of a regular file.
+  /// The path is a directory, a pipe or a device instead of a regular file.
   case notAFile(path: String)
   /// The file could not be opened or read, with the system's message.
   case unreadable(path: String, reason: String)
@@ -59,7 +59,8 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
           ? "a name that is not UTF-8 can't be opened: rename the file, or create a symbolic link to it with a UTF-8 name"
           : "paths are relative to the current directory")
     case .notAFile(let path):
-      "\(path): is a directory or a device; name a text file (for arrays one with a line class<TAB>file.npy for each)"
+      "\(path): is a directory, a pipe or a device; name a text file (save the output of a command in one "
+        + "first; for arrays, one with a line class<TAB>file.npy for each)"
     case .unreadable(let path, let reason): "\(path): can't be read: \(reason)"
     case .changed(let path): "\(path): changed while it was read; start again when it is complete"
     case .empty(let name): "\(name): holds no text; give a file with at least two tokens"

@@ -200,6 +200,10 @@ extension Mistake {
         exitCode: 66,
         words: ["run: is a directory"]),
       Mistake(
+        name: "pipe as text", prepare: { #expect(mkfifo($0.file("pipe"), 0o600) == 0) },
+        arguments: ["train", "text", "data.train=pipe", "--run-dir", "new"], exitCode: 66,
+        words: ["pipe: is a directory, a pipe or a device", "save the output of a command"]),
+      Mistake(
         name: "directory to score", arguments: ["evaluate", "run", "--data", "run"], exitCode: 66,
         words: ["run: is a directory"]),
       Mistake(
