@@ -24,7 +24,7 @@ struct ConformanceProgram {
 
   /// Runs `suite` on `ranks` ranks under mpirun, for at most `limit` seconds.
   static func run(
-    _ suite: String, ranks: Int, environment: [String: String] = [:], limit: Int = 120
+    _ suite: String, ranks: Int, environment: [String: String] = [:], limit: Int = 300
   ) throws -> ConformanceProgram {
     let arguments = MPILauncher.options + ["-np", "\(ranks)", try executable().path, suite]
     return try run(try MPILauncher.path(), arguments, environment, limit: limit)
