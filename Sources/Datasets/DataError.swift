@@ -146,6 +146,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case tableText(String, column: Int, name: String?, numbers: [Int], choosesTarget: Bool)
   /// A number in the column (from 1) that is infinite, not a number, or too large for 32 bits.
   case notFinite(String, column: Int)
+  /// A text that is not a finite number in the column (from 1) of a word vector.
+  case notInVector(String, column: Int)
   /// A key of a multi-hot step that is not a whole number below the width.
   case badKey(String, width: Int)
   /// A number at a step (from 1) of a target that is neither a bit nor a probability.
@@ -259,6 +261,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .notFinite(let text, let column):
       "column \(column): \(quoted(text)) is not a finite 32-bit number"
         + (isMissingNumber(Array(text.utf8)[...]) ? "; set data.missing=mask if numbers are missing" : "")
+    case .notInVector(let text, let column):
+      "column \(column): \(quoted(text)) is not a finite number; correct the vector, or remove its line"
     case .badKey(let text, let width):
       "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger data.width"
     case .notABit(let text, let step):

@@ -327,11 +327,11 @@ public final class Predictor {
   /// The csv file that begins with a line; nil if the line is not a header that names the columns that the model reads. Throws
   /// `DataError`.
   ///
-  /// - Parameter hasScores: whether the answer has a column of scores.
+  /// - Parameter addedNames: the names of the columns that the answer has after those of the file.
   public func table(
-    header line: [UInt8], name: String = "standard input", hasScores: Bool
+    header line: [UInt8], name: String = "standard input", adding addedNames: [String]
   ) throws -> PredictionTable? {
-    try inputs.table(header: line, name: name, hasScores: hasScores)
+    try inputs.table(header: line, name: name, adding: addedNames)
   }
 
   /// Whether a line, which is read as a text, was most likely meant as a row of csv.

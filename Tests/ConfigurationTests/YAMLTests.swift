@@ -110,7 +110,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     #expect(missing?.exitCode == 66)
     #expect(missing?.description.contains("did you mean \"char-lm\"?") == true)
     #expect(
-      #expect(throws: ConfigurationUnavailable.self) { try YAMLReader.node(named: "/") }?.exitCode == 74)
+      #expect(throws: ConfigurationUnavailable.self) { try YAMLReader.node(named: "/") }?.exitCode == 66)
   }
 }
 

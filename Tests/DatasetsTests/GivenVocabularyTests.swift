@@ -39,4 +39,9 @@ import Testing
       return
     }
   }
+  /// Otherwise every token would silently be unknown.
+  @Test(arguments: ["", "<unk>\n<bos>\n"]) func filesWithoutTokensAreRefused(text: String) {
+    let error = #expect(throws: DataError.self) { try load(text) }
+    #expect(error?.description.contains("holds no tokens of text") == true)
+  }
 }

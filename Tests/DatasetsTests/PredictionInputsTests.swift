@@ -146,9 +146,9 @@ import Testing
       $0.columns = DataColumns(parts: [.source: ["text"], .target: ["label"]])
     }
     var (inputs, encoding) = try inputs(options, .text("text,label\na b,x\nc,y"))
-    #expect(try inputs.table(header: Array("a, b".utf8), name: "input", hasScores: false) == nil)
+    #expect(try inputs.table(header: Array("a, b".utf8), name: "input", adding: ["predicted"]) == nil)
     var table = try #require(
-      try inputs.table(header: Array("id; \"text\"".utf8), name: "input", hasScores: true))
+      try inputs.table(header: Array("id; \"text\"".utf8), name: "input", adding: ["predicted", "score"]))
     let read = try rows(&table, ["1;\"a \"\"b", "c; \"", "2;c"])
     #expect(read.map(\.line) == [2, 4] && read.map { text($0.source) } == ["a \"b\nc; ", "c"])
     for row in read { try inputs.append(row) }
@@ -164,7 +164,7 @@ import Testing
     #expect(throws: DataError.line(name: "input", line: 6, problem: .openQuotes)) { try table.finish() }
     for header in ["text,predicted", "text,text"] {
       #expect(throws: DataError.self) {
-        try inputs.table(header: Array(header.utf8), name: "input", hasScores: false)
+        try inputs.table(header: Array(header.utf8), name: "input", adding: ["predicted"])
       }
     }
     #expect(inputs.looksLikeRow(Array("\"a\",x".utf8)) && !inputs.looksLikeRow(Array("a, b".utf8)))
@@ -179,11 +179,12 @@ import Testing
     let (inputs, _) = try inputs(options, .text("text,label\na,x\n"))
     let header = Array("text,\(name)".utf8)
     let error = #expect(throws: DataError.self) {
-      try inputs.table(header: header, name: "input", hasScores: true)
+      try inputs.table(header: header, name: "input", adding: ["predicted", "score"])
     }
     #expect(error?.description.contains("input: has a column \"\(name)\"") == true)
+    #expect(try inputs.table(header: header, name: "input", adding: []) != nil)
     if name.lowercased() == "score" {
-      let table = try #require(try inputs.table(header: header, name: "input", hasScores: false))
+      let table = try #require(try inputs.table(header: header, name: "input", adding: ["predicted"]))
       #expect(text(table.answerHeader) == "text,\(name),predicted\n")
     }
   }
@@ -191,7 +192,7 @@ import Testing
   @Test func numbersAndSecondTextsOfRows() throws {
     var (inputs, _) = try inputs(ExampleOptions(.labeled, .csv), .text("label,low,high\nx,1,2\ny,3,4"))
     var table = try #require(
-      try inputs.table(header: Array("high,low,no".utf8), name: "input", hasScores: false))
+      try inputs.table(header: Array("high,low,no".utf8), name: "input", adding: ["predicted"]))
     for row in try rows(&table, ["5,6,7"]) { try inputs.append(row) }
     #expect(inputs.take().numbers(.source) == [[6, 5]])
     let bad = try rows(&table, ["5,x,7"])
@@ -209,9 +210,9 @@ import Testing
     var (pairs, encoding) = try self.inputs(both, .text("label,text1,text2\nx,a,b\n"))
     #expect(
       throws: DataError.line(name: "input", line: 1, problem: .noColumn("text2", names: ["text1", "no"]))
-    ) { try pairs.table(header: Array("text1,no".utf8), name: "input", hasScores: false) }
+    ) { try pairs.table(header: Array("text1,no".utf8), name: "input", adding: ["predicted"]) }
     var file = try #require(
-      try pairs.table(header: Array("text2,text1".utf8), name: "input", hasScores: false))
+      try pairs.table(header: Array("text2,text1".utf8), name: "input", adding: ["predicted"]))
     for row in try rows(&file, ["b,a b"]) { try pairs.append(row) }
     let set = pairs.take()
     #expect(set.words(.source, encoding.source) == [["a", "b"]])

@@ -29,8 +29,8 @@ import Testing
 
   @Test(arguments: [
     ("cat 1\n", LineProblem.width(found: 1, expected: 2)),
-    ("owl 0 0\ncat 1 2 3\n", .width(found: 3, expected: 2)), ("cat 1 x\n", .notANumber("x", column: 3)),
-    ("cat nan 1\n", .notANumber("nan", column: 2)),
+    ("owl 0 0\ncat 1 2 3\n", .width(found: 3, expected: 2)), ("cat 1 x\n", .notInVector("x", column: 3)),
+    ("cat nan 1\n", .notInVector("nan", column: 2)),
   ])
   func otherLinesAreRefused(text: String, problem: LineProblem) {
     let error = #expect(throws: DataError.self) { try read(text) }

@@ -90,12 +90,14 @@ public struct PredictionInputs: Sendable {
 
   /// The csv file that begins with a line; nil if the model does not read csv, or the line does not name its columns.
   ///
-  /// - Parameter hasScores: whether the answer has a column of scores.
-  public func table(header line: [UInt8], name: String, hasScores: Bool) throws -> PredictionTable? {
+  /// - Parameter addedNames: the names of the columns that the answer has after those of the file.
+  public func table(header line: [UInt8], name: String, adding addedNames: [String]) throws
+    -> PredictionTable?
+  {
     guard options.format == .csv, forecast == nil else { return nil }
     return try PredictionTable(
       header: line, name: name, options, encoding, hasNumbers: layout.source == .series,
-      hasScores: hasScores)
+      addedNames: addedNames)
   }
 
   /// Whether a line, which is read as a text, was most likely meant as a row of csv.

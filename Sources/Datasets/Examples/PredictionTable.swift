@@ -30,10 +30,10 @@ public struct PredictionTable: Sendable {
   /// Reads a header; nil if the line does not name any of the columns that are read. Throws `DataError` if it lacks others of them, names one
   /// twice, or has a column with the name of one that is added.
   ///
-  /// - Parameter hasScores: whether the answer has a column of scores after that of the predictions.
+  /// - Parameter addedNames: the names of the columns that the answer has after those of the file.
   init?(
     header line: [UInt8], name: String, _ options: ExampleOptions, _ encoding: DataEncoding,
-    hasNumbers: Bool, hasScores: Bool
+    hasNumbers: Bool, addedNames: [String]
   ) throws {
     parser = CSVParser(options.delimiter, options.decimal)
     guard let read = Self.columnNames(options, encoding), (try? parser.add(line)) == true else { return nil }
@@ -53,14 +53,13 @@ public struct PredictionTable: Sendable {
     if let problem { throw DataError.line(name: name, line: 1, problem: problem) }
     source = Array(found.prefix(read.source.count))
     second = read.second == nil ? nil : found.last
-    let added = hasScores ? ["predicted", "score"] : ["predicted"]
     // Columns are found without regard to case, so these would be the same name.
-    if let taken = names.first(where: { added.contains($0.lowercased()) }) {
+    if let taken = names.first(where: { addedNames.contains($0.lowercased()) }) {
       throw DataError.input(
         name: name,
         reason: "has a column \(quoted(taken)), but the output gets a new column of that name; rename it")
     }
-    addedNames = added
+    self.addedNames = addedNames
     (self.names, header, self.name, self.hasNumbers) = (names, parser.row.fields, name, hasNumbers)
   }
 

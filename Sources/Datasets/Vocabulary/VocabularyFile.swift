@@ -58,7 +58,8 @@ extension Vocabulary {
 
 extension Vocabulary {
   /// Reads a vocabulary that another program or run created: one token per line in the order of ids, with the escapes of
-  /// a vocabulary that a run has written. Special tokens come first, even if the file has them elsewhere or not at all.
+  /// a vocabulary that a run has written. Special tokens come first, even if the file has them elsewhere or not at all. There
+  /// must be other tokens.
   /// For subwords the path is that of a SentencePiece model, or of a vocabulary in the same folder as its model. Throws
   /// `DataError`.
   static func given(path: String, options: TextOptions, boundaries: Boundaries) throws -> Vocabulary {
@@ -73,10 +74,14 @@ extension Vocabulary {
     let tokens = try readTokens(path) { token, _ in
       options.unit == .char && !special.contains(token) && token.unicodeScalars.count != 1
         ? "expects one character per line, found \(token)" : nil
+    }.filter { !special.contains($0) }
+    guard !tokens.isEmpty else {
+      throw DataError.input(
+        name: path, reason: "holds no tokens of text; a vocabulary has one token per line")
     }
     return Vocabulary(
       options.unit, lowercase: options.lowercase, boundaries: boundaries,
-      tokens: specials(options.unit, boundaries) + tokens.filter { !special.contains($0) })
+      tokens: specials(options.unit, boundaries) + tokens)
   }
 }
 

@@ -32,7 +32,7 @@ public func readWordVectors(
     guard let id = vocabulary.id(of: token), found.insert(id).inserted else { continue }
     let vector = try numbers.enumerated().map { column, text in
       guard let number = parsedNumber(text), number.isFinite else {
-        throw reader.problem(.notANumber(String(decoding: text, as: UTF8.self), column: column + 2))
+        throw reader.problem(.notInVector(String(decoding: text, as: UTF8.self), column: column + 2))
       }
       return number
     }

@@ -145,6 +145,9 @@ struct PredictCommand: LocalCommand {
     var isEmpty = false
   }
 
+  /// The columns that the answer to a csv file has after those of the file. An answer in JSON has none.
+  private var addedColumns: [String] { json ? [] : scores ? ["predicted", "score"] : ["predicted"] }
+
   /// - Parameter window: the rows that a forecast needs; 0: each line is an input of its own.
   private func serve(_ predictor: Predictor, window: Int) throws {
     let pictures = try attention.map { try AttentionFolder($0) }
@@ -159,7 +162,7 @@ struct PredictCommand: LocalCommand {
       do {
         for line in lines {
           read += 1
-          if read == 1, let found = try predictor.table(header: line, hasScores: scores) {
+          if read == 1, let found = try predictor.table(header: line, adding: addedColumns) {
             table = found
             if !json { text += found.answerHeader }
             continue
