@@ -306,7 +306,7 @@ public struct ReportPage {
     return charts(
       elements,
       note:
-        "Each rank is a lane, in which the colors share the height as the two shared the time of the steps. A lane is empty during start-up, evaluations and saves."
+        "Each lane is a rank. The colors divide its height as computing and communication divided the time of its steps; it is empty during start-up, evaluations and saves."
     )
   }
 

@@ -40,9 +40,10 @@ struct SVGCanvas {
     body += hint.map { "\(shape)><title>\(xmlEscaped($0))</title></rect>\n" } ?? "\(shape)/>\n"
   }
 
-  /// Adds a group of shapes. Browsers show `hint` when the pointer is over one of them.
+  /// Adds a group of shapes, whose edges are not smoothed, so that no lines show between neighbors. Browsers show `hint` when the
+  /// pointer is over one of them.
   mutating func group(hint: String, _ draw: (inout SVGCanvas) -> Void) {
-    body += "<g><title>\(xmlEscaped(hint))</title>\n"
+    body += "<g shape-rendering=\"crispEdges\"><title>\(xmlEscaped(hint))</title>\n"
     draw(&self)
     body += "</g>\n"
   }
