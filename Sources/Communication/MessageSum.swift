@@ -9,7 +9,7 @@ final class MessageSum {
   /// Elements to send and elements received in bf16.
   private var (sent, received): ([UInt16], [UInt16]) = ([], [])
 
-  /// Spans of at least this length are summed where they are: copying them takes longer than another call.
+  /// A span of this length or more is summed where it is: copying it takes longer than another call.
   static let longSpan = 1 << 16
   /// The largest message of a sum in a tree.
   private static let scratchCount = 1 << 20
