@@ -107,10 +107,10 @@ import Testing
     try provide(["small/config": "small/char-lm"])
     var commands = [
       try await examples(of: "train"),
+      "rnn-dist train ptb-small data.train=input.txt data.valid=input.txt data.test=input.txt --run-dir runs/ptb",
+      "rnn-dist train pronunciation data.train=pairs.tsv data.valid=pairs.tsv --run-dir runs/g2p",
+      "rnn-dist train default --run-dir runs/dates",
       """
-      rnn-dist train ptb-small data.train=input.txt data.valid=input.txt data.test=input.txt --run-dir runs/ptb
-      rnn-dist train pronunciation data.train=pairs.tsv data.valid=pairs.tsv --run-dir runs/g2p
-      rnn-dist train default --run-dir runs/dates
       sed 's/^few/Russian/' classes.tsv > names.tsv
       rnn-dist train surnames data.train=names.tsv --run-dir runs/surnames
       (echo label,text; tr '\\t' , < classes.tsv) > reviews.csv
@@ -130,8 +130,8 @@ import Testing
       #expect(examples.contains("rnn-dist \(command)"), "\(command) has no example")
       commands.append(examples)
     }
-    // In one shell, because later commands use the runs of earlier ones.
-    try await run(commands.joined(separator: "\n"))
+    // In this order, because later commands use the runs of earlier ones.
+    for command in commands { try await run(command) }
   }
 
   @Test(arguments: [""] + commandNames) func helpFitsATerminal(command: String) async throws {
