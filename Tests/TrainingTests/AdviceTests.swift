@@ -17,7 +17,8 @@ import Testing
     .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("1,5", column: 1),
     .textColumn("x", column: 3), .columnOfText("x y", column: 2),
     .tableText("x", column: 1, name: "time", numbers: [2, 3], choosesTarget: false),
-    .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
+    .notFinite("x", column: 1), .notInVector("x", column: 2), .badKey("x", width: 3),
+    .stepCount(source: 1, target: 2),
     .width(found: 1, expected: 2), .secondSource(expected: true), .oneText,
     .tooLong(field: "source", length: 2, limit: 1), .missingCounterpart(file: "f"),
     .array(path: "p", problem: .missing(relativeTo: "f")), .subwords("why"),
@@ -67,6 +68,7 @@ import Testing
     case .columnOfText: "columnOfText"
     case .tableText: "tableText"
     case .notFinite: "notFinite"
+    case .notInVector: "notInVector"
     case .badKey: "badKey"
     case .stepCount: "stepCount"
     case .width: "width"
@@ -95,7 +97,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 36)
+    #expect(Set(Self.problems.map(Self.name)).count == 37)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 
