@@ -9,9 +9,9 @@
 
 #define RND_INLINE static inline __attribute__((always_inline))
 
-// Adds the upper half of some lanes, a power of two, to the lower half until one is left: their sum, in a fixed order.
-#define RND_FOLD_LANES(lanes, count)                                \
-  for (int width = (count) / 2; width > 0; width /= 2) {            \
+// Sums `count` lanes, a power of two, into the first: adds the upper half to the lower half until one is left.
+#define RND_FOLD_LANES(lanes, count)                                  \
+  for (int width = (count) / 2; width > 0; width /= 2) {              \
     for (int k = 0; k < width; k++) (lanes)[k] += (lanes)[k + width]; \
   }
 

@@ -93,7 +93,7 @@ import Testing
   }
 }
 
-/// An LSTM that records which steps its kernel for several steps has computed.
+/// An LSTM that records how many steps its kernel for several steps has computed at once.
 private struct WatchedLSTM: SteppedCell {
   /// Only the thread of the test writes to it.
   final class Record: @unchecked Sendable {
