@@ -20,7 +20,7 @@ import Testing
   func theIntervalReachesItsAim(share: Double, present: Int) {
     let training = training { $0.reduction.localSteps = present }
     let steps = CommunicationAdvice.localSteps(share: share, density: 1, training)
-    // With a computation of 1, an update of all ranks takes this time.
+    // With a computation of 1, an outer update takes this time.
     let update = share / (1 - share) * Double(present)
     func portion(after steps: Int) -> Double { update / Double(steps) / (update / Double(steps) + 1) }
     #expect(portion(after: steps) <= CommunicationAdvice.aim + 1e-9)

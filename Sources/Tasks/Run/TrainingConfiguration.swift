@@ -22,7 +22,7 @@ public struct ReductionOptions: Options {
   public var shardsOptimizer = false
   /// Whether the ranks on a host share one copy of the parameters and of the optimizer's moments.
   public var sharesParameters = false
-  /// Steps that each rank makes by itself between two outer updates, which are those of all ranks together; 1: every step is one of all ranks.
+  /// Steps that each rank makes by itself between two outer updates, which combine the ranks; 1: every step is one of all ranks.
   public var localSteps = 1
   /// The learning rate and the momentum of the outer update: η and μ of `OuterUpdate`.
   public var outerLearningRate = 0.7
