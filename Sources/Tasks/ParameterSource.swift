@@ -14,7 +14,7 @@ package struct ParameterSource {
   /// if the machine does not have enough memory.
   ///
   /// - Parameter ranks: the number of ranks of the job, among which a sharded optimizer divides the moments.
-  package static func initial(_ configuration: RunConfiguration, ranks: Int = 1) -> ParameterSource {
+  package static func initial(_ configuration: RunConfiguration, ranks: Int) -> ParameterSource {
     ParameterSource { layout, carried in
       let states = configuration.training.batchSize.multipliedReportingOverflow(by: carried)
       try ModelMemory.require(

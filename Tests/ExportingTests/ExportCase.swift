@@ -117,7 +117,7 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     var encoding = Self.encoding(of: configuration)
     if preset == "reading" { encoding.hasSecondSource = true }
     func build<L: Learner>(_ type: L.Type) throws -> (ModelShape?, ParameterBuffer<Float>) {
-      let learner = try L(configuration, encoding, .initial(configuration))
+      let learner = try L(configuration, encoding, .initial(configuration, ranks: 1))
       return (learner.shape, learner.parameters)
     }
     let (shape, parameters) = try build(configuration.task.learner)

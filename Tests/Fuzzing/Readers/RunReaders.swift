@@ -98,7 +98,7 @@ extension FuzzedReader {
     }
 
     private func write<L: Learner>(_ type: L.Type, _ encoding: DataEncoding) throws {
-      let learner = try L(configuration, encoding, .initial(configuration))
+      let learner = try L(configuration, encoding, .initial(configuration, ranks: 1))
       try withExtendedLifetime(learner) {
         _ = try SafetensorsFile.write(to: weights, tensors: learner.parameters.tensors)
       }
