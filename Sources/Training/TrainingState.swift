@@ -91,10 +91,12 @@ struct RunIdentity: Codable, Equatable {
 
   /// Throws if `other`, from the checkpoint, belongs to another run.
   func requireSame(as other: RunIdentity) throws(TrainingFailure) {
-    let keys = Set(settings.keys).union(other.settings.keys).sorted()
-    let changes = keys.filter { settings[$0] != other.settings[$0] }.map { key in
-      SettingChange(
-        key: key, stored: other.settings[key] ?? "absent", asked: settings[key] ?? "absent")
+    // An earlier version of this program, without some of the keys, trained as their defaults say.
+    let defaults = ConfigurationSchema.keys.map { ($0.path, $0.defaultText) }
+    let stored = other.settings.merging(defaults.filter { settings[$0.0] != nil }) { own, _ in own }
+    let keys = Set(settings.keys).union(stored.keys).sorted()
+    let changes = keys.filter { settings[$0] != stored[$0] }.map { key in
+      SettingChange(key: key, stored: stored[key] ?? "absent", asked: settings[key] ?? "absent")
     }
     guard changes.isEmpty else {
       let free = ConfigurationSchema.keys.filter { [.always, .whenResumed].contains($0.change) }.map(\.path)

@@ -183,6 +183,21 @@ struct ResumeTests {
     #expect(last.steps.map(\.step) == Array(10...15))
   }
 
+  /// The checkpoints of an earlier version don't contain keys that it didn't have.
+  @Test("A setting that is newer than the run had its default value")
+  func newerSetting() throws {
+    let asked = configuration()
+    let other = changed(asked) { $0.training.reduction.outerMomentum = 0.5 }
+    var stored = RunIdentity(asked, dataDigest: 1)
+    let value = stored.settings.removeValue(forKey: "training.outer_momentum")
+    #expect(value == "0.9")
+    try RunIdentity(asked, dataDigest: 1).requireSame(as: stored)
+    let error = #expect(throws: TrainingFailure.self) {
+      try RunIdentity(other, dataDigest: 1).requireSame(as: stored)
+    }
+    #expect(error?.description.contains("training.outer_momentum was 0.9, now it is 0.5") == true)
+  }
+
   // MARK: Runs
 
   private func straight(_ configuration: RunConfiguration, ranks: Int) throws -> (
