@@ -187,7 +187,8 @@ final class TrainingCheckpoints {
       guard communicator.rank == 0, let checkpoint = try store?.loadNewestValid() else { return }
       let state: TrainingState
       do { state = try checkpoint.state() } catch {
-        guard checkpoint.optimizer.tensors.isEmpty else { throw error }
+        // SGD without momentum has no tensors either, but an import is at step 0.
+        guard checkpoint.step == 0, checkpoint.optimizer.tensors.isEmpty else { throw error }
         throw TrainingFailure.onlyWeights(path: checkpoint.path)
       }
       try identity.requireSame(as: state.identity)
