@@ -134,8 +134,8 @@ final class HostRanks: Sendable {
     let names = ["PMIX_NAMESPACE", "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"]
     let values = names.compactMap { name in variables[name].map { "\(name)=\($0)" } }
     guard values.isEmpty else { return values.joined(separator: ";") }
-    // The launchers of MPICH and Intel MPI give jobs no name, but their proxy is the parent of all ranks on a host. Without a launcher, processes
-    // have nothing in common, even if a shell has passed variables of a launcher on to them.
+    // The launchers of MPICH and Intel MPI give jobs no name, but their proxy is the parent of all ranks on a host. Without a
+    // launcher, processes have nothing in common, even if a shell has passed variables of a launcher on to them.
     return "\(["hydra_pmi_proxy", "pmi_proxy"].contains(parentName) ? parent : process)"
   }
 
