@@ -142,7 +142,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   /// A text in a column of numbers, in a row of csv whose first column, where the class is read, is a number.
   case textColumn(String, column: Int)
   /// A text in the first row of a table. `name` is that of its column (from 1) if there is a header, `numbers` are the columns that
-  /// can be read, and `choosesTarget` is true if the options name the column that is forecast.
+  /// can be read, and `choosesTarget` is true if the options choose the columns that are forecast from these.
   case tableText(String, column: Int, name: String?, numbers: [Int], choosesTarget: Bool)
   /// A number in the column (from 1) that is infinite, not a number, or too large for 32 bits.
   case notFinite(String, column: Int)

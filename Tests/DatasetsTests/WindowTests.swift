@@ -151,7 +151,7 @@ import Testing
     #expect(corpus.train.warnings(of: "data").contains(warning))
   }
 
-  /// A column of times is read if no columns are chosen, but never can be.
+  /// A column of times, which is not one of numbers, would be read if no columns are chosen.
   @Test(arguments: ["time,a,b\n", ""]) func aColumnOfText(header: String) throws {
     let rows = (0..<8).map { "2024-03-01 0\($0):00,\($0),\($0 == 0 ? "" : "5")\n" }.joined()
     let table = DataSource.text(header + rows)
@@ -167,7 +167,18 @@ import Testing
     let chosen = self.options([.source: ["2", "3"], .target: [header.isEmpty ? "2" : "a"]]) {
       $0.missing = .mask
     }
-    #expect(try chosen.load(table).train.count == 4)
+    let corpus = try chosen.load(table)
+    #expect(corpus.train.count == 4)
+    // The columns of other data are those of the training data.
+    let field = LineProblem.notANumber("x", column: 2)
+    let names = header.isEmpty ? "" : "time,a,b\n"
+    #expect(throws: DataError.line(name: "text", line: line, problem: field)) {
+      try ExampleCorpus.read(.text(names + "1,x,2\n"), options: chosen, encoding: corpus.encoding)
+    }
+    // A chosen column of text must be replaced by another one, not only left out of the inputs.
+    #expect(throws: DataError.line(name: "text", line: line, problem: problem)) {
+      try self.options([.source: ["1", "2"], .target: ["1"]]).load(table)
+    }
     // In a later row, and for a number with a comma, the field is wrong, not the choice of columns.
     for (text, wrong) in [("1\n2\nx\n", "x"), ("1,5;2\n", "1,5")] {
       let error = #expect(throws: DataError.self) { try self.options().load(.text(text)) }

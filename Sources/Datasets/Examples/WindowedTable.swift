@@ -12,8 +12,8 @@ struct TableParser {
   }
 
   private let choice: DataColumns?
-  /// The names of columns in the training data.
-  private let knownNames: [String]?
+  /// The encoding of the training data; nil: these are the training data.
+  private let known: DataEncoding?
   private let allowsMissing: Bool
   private var csv: CSVParser
   /// From 0; set by the first row.
@@ -30,10 +30,11 @@ struct TableParser {
   /// The numbers so far in each column.
   private var spreads: [NumberSpread] = []
 
-  /// - Parameter columnNames: the names in the header of the training data, with which a header must agree.
-  init(_ options: ExampleOptions, columnNames: [String]?) {
+  /// - Parameter known: the encoding of the training data, with whose header a header must agree; nil: these are the
+  ///   training data.
+  init(_ options: ExampleOptions, _ known: DataEncoding?) {
     choice = options.columns
-    knownNames = columnNames
+    self.known = known
     allowsMissing = options.missing == .mask
     csv = CSVParser(options.delimiter, options.decimal)
   }
@@ -61,7 +62,7 @@ struct TableParser {
         let (names, read) = (csv.row.names, columns.source + columns.target)
         allNames = names
         columnNames = read.map { names[$0] }
-        try DataColumns.check(columnNames ?? [], against: knownNames, choice: choice)
+        try DataColumns.check(columnNames ?? [], against: known?.columnNames, choice: choice)
         return nil
       }
     }
@@ -121,18 +122,21 @@ struct TableParser {
     return numbers
   }
 
-  /// The problem of a field. A column whose first field is a text, such as a time, should not be read at all.
+  /// The problem of a field. A column of the training data whose first field is a text, such as a time, should not be read
+  /// at all.
   private func notANumber(_ field: ArraySlice<UInt8>, _ column: Int) -> LineProblem {
     let text = String(decoding: field, as: UTF8.self)
     let others = (0..<fieldCount).filter {
-      isMissingNumber(csv.row[$0]) || parsedNumber(csv.number(csv.row[$0])[...]) != nil
+      $0 != columns?.series
+        && (isMissingNumber(csv.row[$0]) || parsedNumber(csv.number(csv.row[$0])[...]) != nil)
     }
-    guard !hasNumbers, !others.contains(column), !hasDecimalComma(text), !others.isEmpty else {
+    guard known == nil, !hasNumbers, !others.contains(column), !hasDecimalComma(text), !others.isEmpty else {
       return .notANumber(text, column: column + 1)
     }
+    let targets = choice?.parts.target == nil ? nil : columns?.target
     return .tableText(
       text, column: column + 1, name: allNames?[column], numbers: others.map { $0 + 1 },
-      choosesTarget: choice?.parts.target != nil)
+      choosesTarget: targets?.allSatisfy { others.contains($0) } ?? false)
   }
 }
 
@@ -185,11 +189,11 @@ struct WindowedTable {
 
   /// Reads a file. Throws `DataError`.
   ///
-  /// - Parameter columnNames: the names in the header of the training data, with which a header must agree.
-  init(_ file: TextSource, _ options: ExampleOptions, columnNames: [String]?) throws {
+  /// - Parameter known: the encoding of the training data; nil: these are the training data.
+  init(_ file: TextSource, _ options: ExampleOptions, _ known: DataEncoding?) throws {
     name = file.name
     let reader = try LineReader(file)
-    var parser = TableParser(options, columnNames: columnNames)
+    var parser = TableParser(options, known)
     var (rows, widths) = (0, (source: 0, target: 0))
     var seriesOfRows = SeriesOfRows()
     while try reader.nextRecordLine() {
@@ -369,8 +373,7 @@ extension Corpus<ExampleSet> {
   static func loadTables(
     _ sources: DataSources, options: ExampleOptions, encoding known: DataEncoding?
   ) throws -> ExampleCorpus {
-    var table = try WindowedTable(
-      sources.train.table(options), options, columnNames: known?.columnNames)
+    var table = try WindowedTable(sources.train.table(options), options, known)
     let isCut = sources.valid == nil && options.validFraction > 0
     let fraction = isCut ? options.validFraction : 0
     var encoding = known ?? DataEncoding()
@@ -405,8 +408,7 @@ extension Corpus<ExampleSet> {
   static func readTable(
     _ source: DataSource, options: ExampleOptions, encoding: DataEncoding
   ) throws -> ExampleSet {
-    var table = try WindowedTable(
-      source.table(options), options, columnNames: encoding.columnNames)
+    var table = try WindowedTable(source.table(options), options, encoding)
     try table.check(encoding, options)
     let windows = table.windows(options, validFraction: 0).first
     guard !windows.rows.isEmpty else {
@@ -457,7 +459,7 @@ struct ForecastInputs {
   init(_ options: ExampleOptions, _ encoding: DataEncoding) {
     self.options = options
     self.encoding = encoding
-    parser = TableParser(options, columnNames: encoding.columnNames)
+    parser = TableParser(options, encoding)
     windows = RaggedVectors(width: encoding.sourceWidth ?? 1)
   }
 
