@@ -83,7 +83,7 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
         + (nearest.map { "; did you mean \"\($0)\"?" } ?? "")
         + " (presets: \(Presets.names.joined(separator: ", ")))"
     case .directory:
-      let folder = name.hasSuffix("/") ? String(name.dropLast()) : name
+      let folder = name.count > 1 && name.hasSuffix("/") ? String(name.dropLast()) : name
       return
         "\(folder): is a directory; name a file in it, such as \(folder)/config.yaml of a run, or continue that run "
         + "with --run-dir \(folder) --resume"

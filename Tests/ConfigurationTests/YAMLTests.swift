@@ -109,8 +109,9 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     let missing = #expect(throws: ConfigurationUnavailable.self) { try YAMLReader.node(named: "chr-lm") }
     #expect(missing?.exitCode == 66)
     #expect(missing?.description.contains("did you mean \"char-lm\"?") == true)
-    #expect(
-      #expect(throws: ConfigurationUnavailable.self) { try YAMLReader.node(named: "/") }?.exitCode == 66)
+    let directory = #expect(throws: ConfigurationUnavailable.self) { try YAMLReader.node(named: "/") }
+    #expect(directory?.exitCode == 66)
+    #expect(directory?.description.hasPrefix("/: is a directory") == true)
   }
 }
 
