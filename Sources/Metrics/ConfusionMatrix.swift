@@ -54,7 +54,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
 
   public var isEmpty: Bool { counts.isEmpty }
 
-  /// Adds the predicted and the correct labels of a sequence, or of several items. There must be as many of both.
+  /// Adds the predicted and the correct labels of a sequence, or of several items. Both arrays must have the same length.
   public mutating func add(predicted: [Int32], reference: [Int32]) {
     precondition(
       predicted.count == reference.count,
