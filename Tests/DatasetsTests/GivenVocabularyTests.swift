@@ -39,6 +39,7 @@ import Testing
       return
     }
   }
+
   /// Otherwise every token would silently be unknown.
   @Test(arguments: ["", "<unk>\n<bos>\n"]) func filesWithoutTokensAreRefused(text: String) {
     let error = #expect(throws: DataError.self) { try load(text) }
