@@ -61,7 +61,9 @@ private struct Resolver {
   private func example(for word: String) -> String {
     let section = word.prefix { $0 != "." } + "."
     let isPath = word.contains { $0 == "/" || $0 == "." } && !word.contains("=")
-    return isPath && !ConfigurationSchema.keys.contains { $0.path.hasPrefix(section) }
+    // A file may be called data.csv.
+    let isFile = [".csv", ".tsv", ".txt"].contains { word.hasSuffix($0) }
+    return isPath && (isFile || !ConfigurationSchema.keys.contains { $0.path.hasPrefix(section) })
       ? "data.train=\(word)" : "model.layers=2"
   }
 

@@ -85,6 +85,7 @@ import Testing
   @Test(arguments: [
     ("=3", "model.layers=2"), ("model.layers", "model.layers=2"), ("word", "model.layers=2"),
     ("own.txt", "data.train=own.txt"), ("data/own", "data.train=data/own"),
+    ("data.csv", "data.train=data.csv"),
   ]) func anOverrideWithoutItsKey(word: String, example: String) async throws {
     let outcome = try await Program.run(["config", "check", "default", word])
     #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
