@@ -138,6 +138,9 @@ import Testing
     let lines = try await help(of: command)
     #expect(lines.contains { $0.hasPrefix("OVERVIEW: ") }, "\(command): \(lines)")
     for line in lines where !line.hasPrefix("USAGE: ") { #expect(line.count <= 80, "\(command): \(line)") }
+    // A longer example would be broken without a backslash.
+    let examples = lines.drop { !$0.hasPrefix("Example") }.dropFirst().prefix { !$0.isEmpty }
+    #expect(examples.allSatisfy { $0.hasPrefix("  ") }, "\(command): \(examples)")
   }
 
   // MARK: Presets

@@ -18,8 +18,9 @@ struct ScalingBenchCommand: DistributedCommand {
 
       Examples:
         mpirun -np 2 rnn-dist bench scaling --hidden 650
-        mpirun -np 2 rnn-dist bench scaling --ranks 2 --optimizer adam --shard-optimizer
-        mpirun -np 2 rnn-dist bench scaling --hosts 2,16,128 --network-latency 2 --network-bandwidth 12.5
+        mpirun -np 2 rnn-dist bench scaling --optimizer adam --shard-optimizer
+        mpirun -np 2 rnn-dist bench scaling --hosts 2,16,128 \\
+          --network-latency 2 --network-bandwidth 12.5
       """)
 
   @OptionGroup var model: BenchmarkModelArguments
