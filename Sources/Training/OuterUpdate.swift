@@ -9,8 +9,9 @@ import Tasks
 ///
 ///     δ = θ − (1/p) Σᵣ θᵣ,   m ← μ m + δ,   θ ← θ − η (δ + μ m)
 ///
-/// θ are the parameters after the last such update and θᵣ those of rank r now; η = 0.7 and μ = 0.9, the defaults, are the values of
-/// the paper. If the changes of consecutive updates are alike, their steps add up to η / (1 − μ) times each change.
+/// θ are the parameters after the last such update and θᵣ those of rank r now. The paper has η = 0.7 and μ = 0.9
+/// for 500 local steps; the default μ = 0.5 is better after 8 to 64 (docs/SCALING.md). If the changes of consecutive updates are
+/// alike, their steps add up to η / (1 − μ) times each change.
 /// The optimizer's moments become the mean of those of the ranks, which the paper leaves different: so all ranks are equal after
 /// the update, and a checkpoint depends neither on their number nor on when it is written. Every rank computes the same bits from
 /// the same sums.

@@ -69,7 +69,7 @@ import Testing
     "training.shard_optimizer": ("true", []), "training.share_parameters": ("true", []),
     "training.local_steps": ("4", []),
     "training.outer_learning_rate": ("1", ["training.local_steps=4"]),
-    "training.outer_momentum": ("0.5", ["training.local_steps=4"]),
+    "training.outer_momentum": ("0.8", ["training.local_steps=4"]),
     "training.precision": ("bf16", []), "training.products": ("tuned", []), "training.accumulate": ("2", []),
     "training.skip_limit": ("2", []),
     "training.drop_last_chunk": ("true", []), "training.label_smoothing": ("0.1", []),

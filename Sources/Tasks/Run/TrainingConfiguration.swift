@@ -26,7 +26,7 @@ public struct ReductionOptions: Options {
   public var localSteps = 1
   /// The learning rate and the momentum of the outer update: η and μ of `OuterUpdate`.
   public var outerLearningRate = 0.7
-  public var outerMomentum = 0.9
+  public var outerMomentum = 0.5
 
   public init() {}
 
