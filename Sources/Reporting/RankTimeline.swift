@@ -117,7 +117,7 @@ struct RankTimeline {
 }
 
 extension FlightRecordFile {
-  /// The last collectives of every rank before the watchdog ended the run; nil if there are none.
+  /// The last collectives of every rank before the watchdog ended the run; nil if no rank has recorded any.
   func chart(title: String) -> LaneChart? {
     guard ranks.contains(where: { !$0.records.isEmpty }) else { return nil }
     return LaneChart(

@@ -92,7 +92,7 @@ public struct ReportedRun {
     }
   }
 
-  /// The seconds of all periods; nil if there are none.
+  /// The seconds of all periods; nil without a period.
   var duration: Double? {
     let periods = periods
     return periods.isEmpty ? nil : periods.reduce(0) { $0 + $1.upperBound - $1.lowerBound }

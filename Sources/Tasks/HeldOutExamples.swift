@@ -74,7 +74,7 @@ extension Learner {
   /// uses the same examples and seeds, so that the samples show how the model changes.
   ///
   /// - Parameters:
-  ///   - examples: the held-out examples; nil if there are none.
+  ///   - examples: the held-out examples; nil without held-out data.
   func samples(
     _ count: Int, of examples: ExampleSet?, _ encoding: DataEncoding, _ configuration: RunConfiguration,
     _ workspace: Workspace<Float>

@@ -258,7 +258,7 @@ final class TrainingCheckpoints {
     try communicator.broadcast(UnsafeMutableRawBufferPointer(values), from: 0)
   }
 
-  /// Returns rank 0's bytes on every rank; nil if there are none.
+  /// Returns rank 0's bytes on every rank; nil if rank 0 has none.
   private func broadcast(_ bytes: [UInt8]) throws -> [UInt8]? {
     let all = try communicator.allgather(communicator.rank == 0 ? bytes : [])
     return all[0].isEmpty ? nil : all[0]

@@ -87,7 +87,7 @@ enum StandardError {
     isatty(STDERR_FILENO) == 1 ? STDERR_FILENO : openTerminal(namedBy: variable) ?? STDERR_FILENO
 }
 
-/// Opens the terminal whose path `launch/run` has put into a variable; nil if this is not rank 0 of a job or there is none.
+/// Opens the terminal whose path `launch/run` has put into a variable; nil on other ranks than 0, and without a terminal.
 private func openTerminal(namedBy variable: String) -> Int32? {
   guard let path = environment(variable), LauncherEnvironment.current?.rank == 0 else { return nil }
   let terminal = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC)

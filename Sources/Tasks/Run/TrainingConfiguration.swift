@@ -34,12 +34,11 @@ public struct ReductionOptions: Options {
     checks.bound(\.localSteps, .within(1...100_000))
     checks.bound(\.outerLearningRate, .above(0))
     checks.bound(\.outerMomentum, .from(0, below: 1))
-    checks.read(
-      \.outerLearningRate, if: localSteps > 1, with: \.localSteps,
-      otherwise: "is for outer updates after local steps: set \(\.localSteps) above 1")
-    checks.read(
-      \.outerMomentum, if: localSteps > 1, with: \.localSteps,
-      otherwise: "is for outer updates after local steps: set \(\.localSteps) above 1")
+    for key in [\Self.outerLearningRate, \.outerMomentum] {
+      checks.read(
+        key, if: localSteps > 1, with: \.localSteps,
+        otherwise: "is for outer updates after local steps: set \(\.localSteps) above 1")
+    }
   }
 }
 
